@@ -1,0 +1,149 @@
+/**
+ * What the layers may ask of the outside world, as interfaces that `io` implements.
+ *
+ * Why: the layers see no library, so tests and the simulator can put something else behind each port, and a
+ * change of library stays inside `io`. Every call that waits for the network has a deadline of its own.
+ */
+import type { Offence } from './offences.ts'
+import type { Address, Direction, MessageId, PeerId, Topic, Verdict } from './types.ts'
+
+/** Time and timers. `nowMs` never goes backwards and means nothing outside this process. */
+export interface Clock {
+  nowMs(): number
+  /** Milliseconds since the Unix epoch, for what people and other machines see. */
+  wallMs(): number
+  /** Calls `fn` after each `periodMs` until the returned function is called. Never keeps the process alive. */
+  every(periodMs: number, fn: () => void): () => void
+}
+
+/** A live connection. A peer may have several; it is gone when the last one closes. */
+export interface ConnectionInfo {
+  readonly peer: PeerId
+  readonly address: Address
+  readonly direction: Direction
+  readonly openedAtMs: number
+}
+
+export interface HostEvents {
+  connected(connection: ConnectionInfo): void
+  /** The last connection to this peer has closed. */
+  disconnected(peer: PeerId): void
+}
+
+/** Connections to other nodes. */
+export interface Host {
+  readonly peer: PeerId
+  /** Where this node listens, with its peer id at the end; empty before `start`. */
+  addresses(): Address[]
+  start(events: HostEvents): Promise<void>
+  /** Closes every connection. May be called in any state, any number of times. */
+  stop(): Promise<void>
+  connections(): ConnectionInfo[]
+  /** @throws FloodgateError ADDRESS, DIAL or TIMEOUT */
+  dial(address: Address, signal?: AbortSignal): Promise<PeerId>
+  /** Closes all connections to a peer; none is fine. */
+  close(peer: PeerId): Promise<void>
+  /** One round trip in milliseconds. @throws FloodgateError DIAL or TIMEOUT */
+  ping(target: Address, signal?: AbortSignal): Promise<number>
+  /** Bytes through all sockets since the start, with handshakes, encryption and framing, without TCP and IP. */
+  traffic(): { sentBytes: number; receivedBytes: number }
+}
+
+/** A message out of gossip that waits for its verdict. */
+export interface GossipMessage {
+  readonly id: MessageId
+  readonly topic: Topic
+  readonly payload: Uint8Array
+  readonly from: PeerId
+  /** The handle by which gossip knows it: give it back to `settle`. */
+  readonly ticket: string
+}
+
+export interface PubSubEvents {
+  message(message: GossipMessage): void
+  offence(peer: PeerId, offence: Offence, detail: string): void
+}
+
+export interface PublishResult {
+  /** To how many peers the payload was handed. 0 is no failure: gossip offers it to peers that come soon. */
+  readonly recipients: number
+  /** Gossip has seen this message before, so nothing was sent. */
+  readonly seen: boolean
+}
+
+/** Gossip: topics, meshes, payloads. Every message that it hands out must be settled, once. */
+export interface PubSub {
+  start(events: PubSubEvents): Promise<void>
+  stop(): Promise<void>
+  subscribe(topic: Topic, options: { maxPayloadBytes: number; toAll: boolean }): void
+  unsubscribe(topic: Topic): void
+  /** Keeps a reference to the payload for some seconds: the caller must not change it. */
+  publish(topic: Topic, payload: Uint8Array): Promise<PublishResult>
+  settle(topic: Topic, ticket: string, from: PeerId, verdict: Verdict): void
+  /** The neighbours in the topic's mesh. */
+  meshPeers(topic: Topic): PeerId[]
+  /** The connected peers that have subscribed to the topic. */
+  subscribers(topic: Topic): PeerId[]
+  /** Payloads that came in since `subscribe`, duplicates included. */
+  copies(topic: Topic): number
+}
+
+/** One change in a `Store.write`. */
+export type StoreChange =
+  | { readonly put: string; readonly value: Uint8Array }
+  | { readonly delete: string }
+
+/** Small records that survive a restart. Keys start with `/` and a lower-case name of their owner. */
+export interface Store {
+  get(key: string): Promise<Uint8Array | undefined>
+  /** All changes or none. With `sync` they are on the disk when the promise resolves. */
+  write(changes: readonly StoreChange[], options?: { sync: boolean }): Promise<void>
+  /** In order of the keys. */
+  entries(prefix: string): AsyncIterable<{ key: string; value: Uint8Array }>
+  close(): Promise<void>
+}
+
+/** Structured logging for one component. `fields` must hold nothing secret. */
+export interface Log {
+  debug(message: string, fields?: Record<string, unknown>): void
+  info(message: string, fields?: Record<string, unknown>): void
+  warn(message: string, fields?: Record<string, unknown>): void
+  error(message: string, fields?: Record<string, unknown>): void
+}
+
+/**
+ * Counters and friends. A label's values must come from a small fixed set (reasons, verdicts, our own topics):
+ * never peer or message ids. What is counted for every message is kept as a plain number by its owner and read
+ * when the metrics are (`counterFrom`), since a labelled counter costs as much as a hash of the message.
+ */
+export interface Metrics {
+  counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>
+  counterFrom<L extends string>(name: string, help: string, labels: readonly L[], read: () => Readings<L>): void
+  gaugeFrom<L extends string>(name: string, help: string, labels: readonly L[], read: () => Readings<L>): void
+  histogram<L extends string = never>(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labels?: readonly L[],
+  ): Histogram<L>
+}
+
+/** Values by label; for a metric without labels one entry with an empty record. */
+export type Readings<L extends string> = Iterable<readonly [Record<L, string>, number]>
+
+export interface Counter<L extends string> {
+  inc(labels?: Record<L, string>, by?: number): void
+}
+
+export interface Histogram<L extends string> {
+  observe(value: number, labels?: Record<L, string>): void
+}
+
+/** A source of numbers in [0, 1). Logic takes it as an argument, so that a seed replays it. */
+export type Random = () => number
+
+/** Looks for parts of the node that hold the thread, and names them in the log. */
+export interface Watchdog {
+  /** Runs `fn` at once; when the event loop stood still, the longest such section is named. */
+  section<T>(part: string, fn: () => T): T
+}

@@ -1,0 +1,20 @@
+/**
+ * The real clock and the real randomness: the only place that reads them for the layers above `io`.
+ */
+import type { Clock, Random } from '../core/ports.ts'
+
+/** Good enough for jitter and choices; keys and nonces are made in `io` with `node:crypto`. */
+export const systemRandom: Random = () => Math.random()
+
+/** A clock on the system's monotonic and wall time. */
+export function systemClock(): Clock {
+  return {
+    nowMs: () => performance.now(),
+    wallMs: () => Date.now(),
+    every(periodMs, fn) {
+      const timer = setInterval(fn, periodMs)
+      timer.unref()
+      return () => clearInterval(timer)
+    },
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * gossipsub behind the `PubSub` port. It maps gossip onto the gate and nothing more.
+ *
+ * Rules, each with the trap of gossipsub 17.1.1 that it answers (all tried; each has a test):
+ * - The verdict is ours: `asyncValidation` with `reportMessageValidationResult`. The sender is given back as a
+ *   string: given a PeerId object the library echoes every message to the peer it came from.
+ * - A frame of 4 MiB or more is lost without an error, also one in which an answer to IWANT puts several large
+ *   messages together: payloads are bounded, and such answers are cut short.
+ * - A stream whose buffer is full is aborted, and nothing in the library opens it again while connection and
+ *   mesh look healthy; a peer whose gossip cannot be read is removed while its connection stays. Both are
+ *   revived here, at every heartbeat.
+ * - Payloads over the limit, and messages on topics without a subscription, are dropped before the library
+ *   hashes and stores them. What does not decode is an offence of its sender.
+ * - `publish` waits while most receivers have half a buffer queued: the library has no back-pressure.
+ */
+import { TopicValidatorResult } from '@libp2p/gossipsub'
+import type { RPC } from '@libp2p/gossipsub/message'
+import type { Connection, PeerId as Libp2pPeerId } from '@libp2p/interface'
+import { GOSSIP_FRAME_MAX_BYTES, GOSSIP_FRAME_OVERHEAD_BYTES } from '../core/limits.ts'
+import type { Counter, Log, Metrics, PublishResult, PubSub, PubSubEvents } from '../core/ports.ts'
+import type { MessageId, PeerId, Topic, Verdict } from '../core/types.ts'
+import type { Gossip, Internals } from './gossipsub.ts'
+
+export interface PubSubParts {
+  readonly log: Log
+  readonly metrics: Metrics
+  /** An open connection to a peer, if there is one. */
+  connectionTo(peer: Libp2pPeerId): Connection | undefined
+}
+
+interface Subscription {
+  readonly maxPayloadBytes: number
+  readonly toAll: boolean
+  copies: number
+}
+
+const VERDICTS: Record<Verdict, TopicValidatorResult> = {
+  accept: TopicValidatorResult.Accept,
+  ignore: TopicValidatorResult.Ignore,
+  reject: TopicValidatorResult.Reject,
+}
+
+/** How often a congested `publish` looks again, and how long it waits at most before it goes on regardless. */
+const CONGESTION_POLL_MS = 10
+const CONGESTION_WAIT_MS = 10_000
+
+/** Errors of the read side that only a wrong frame causes; all others are streams that ended. */
+const MALFORMED_ERRORS = new Set(['InvalidDataLengthError', 'InvalidDataLengthLengthError', 'InvalidMessageLengthError'])
+
+export class GossipPubSub implements PubSub {
+  readonly #gossip: Gossip
+  readonly #router: Internals
+  readonly #parts: PubSubParts
+  readonly #topics = new Map<Topic, Subscription>()
+  /** Peers that have spoken gossip on a connection that is still open, and for how many heartbeats they are mute. */
+  readonly #known = new Map<string, { readonly peer: Libp2pPeerId; muteBeats: number }>()
+  readonly #dropped: Counter<'reason'>
+  readonly #revived: Counter<never>
+  readonly #waits: Counter<never>
+  #events: PubSubEvents | undefined
+  #queue: Promise<void> | undefined
+
+  constructor(gossip: Gossip, parts: PubSubParts) {
+    this.#gossip = gossip
+    this.#router = gossip.router
+    this.#parts = parts
+    const { metrics } = parts
+    this.#dropped = metrics.counter('floodgate_gossip_dropped_total', 'Gossip dropped before the gate', ['reason'])
+    this.#revived = metrics.counter('floodgate_gossip_revived_total', 'Gossip streams opened again after a failure')
+    this.#waits = metrics.counter('floodgate_publish_waits_total', 'Calls of propagate that waited for room in buffers')
+    this.#guardStreams()
+    this.#boundAnswers()
+  }
+
+  async start(events: PubSubEvents): Promise<void> {
+    this.#events = events
+    this.#router.addEventListener('gossipsub:message', event => {
+      const { msg, msgId, propagationSource } = event.detail
+      const id = this.#contentId(msg.topic, msg.data, msgId)
+      events.message({ id, topic: msg.topic, payload: msg.data, from: propagationSource.toString(), ticket: msgId })
+    })
+    this.#router.addEventListener('gossipsub:heartbeat', () => this.#revive())
+  }
+
+  /** The router itself is started and stopped by libp2p. */
+  async stop(): Promise<void> {
+    this.#events = undefined
+  }
+
+  subscribe(topic: Topic, options: { maxPayloadBytes: number; toAll: boolean }): void {
+    this.#topics.set(topic, { ...options, copies: 0 })
+    this.#gossip.labels.set(topic, topic)
+    this.#router.subscribe(topic)
+  }
+
+  unsubscribe(topic: Topic): void {
+    this.#router.unsubscribe(topic)
+    this.#topics.delete(topic)
+    this.#gossip.labels.delete(topic)
+  }
+
+  async publish(topic: Topic, payload: Uint8Array): Promise<PublishResult> {
+    if (this.#queue !== undefined || this.#isCongested(topic)) await this.#turn(topic)
+    try {
+      const { recipients } = await this.#router.publish(topic, payload, {
+        floodPublish: this.#topics.get(topic)?.toAll === true,
+      })
+      return { recipients: recipients.length, seen: false }
+    } catch (cause) {
+      if ((cause as Error).message === 'PublishError.Duplicate') return { recipients: 0, seen: true }
+      throw cause
+    }
+  }
+
+  settle(topic: Topic, ticket: string, from: PeerId, verdict: Verdict): void {
+    const report = () => this.#router.reportMessageValidationResult(ticket, from, VERDICTS[verdict])
+    if (verdict === 'accept' && this.#topics.get(topic)?.toAll === true) this.#withAllInMesh(topic, report)
+    else report()
+  }
+
+  meshPeers(topic: Topic): PeerId[] {
+    return this.#router.getMeshPeers(topic)
+  }
+
+  subscribers(topic: Topic): PeerId[] {
+    return this.#router.getSubscribers(topic).map(String)
+  }
+
+  copies(topic: Topic): number {
+    return this.#topics.get(topic)?.copies ?? 0
+  }
+
+  #contentId(topic: Topic, payload: Uint8Array, ticket: string): MessageId {
+    if (this.#gossip.options.signing === 'strict') return this.#gossip.ids.take(topic, payload)
+    return Buffer.from(ticket, 'latin1') as unknown as MessageId
+  }
+
+  /**
+   * The library forwards to the mesh only. While the synchronous `report` runs, the mesh of the topic is every
+   * subscriber; the peers that sent the message are left out by the library as always.
+   */
+  #withAllInMesh(topic: Topic, report: () => void): void {
+    const mesh = this.#router.mesh.get(topic)
+    if (mesh === undefined) return report()
+    this.#router.mesh.set(topic, new Set(this.subscribers(topic)))
+    try {
+      report()
+    } finally {
+      this.#router.mesh.set(topic, mesh)
+    }
+  }
+
+  /** Reads each peer's frames through a view of the router that attributes what is wrong to that peer. */
+  #guardStreams(): void {
+    const router = this.#router
+    const read = router.pipePeerReadStream
+    router.pipePeerReadStream = (peer, frames) => {
+      const view = Object.create(router, {
+        decodeRpc: { value: (bytes: Uint8Array) => this.#decode(peer, bytes) },
+        handleReceivedRpc: { value: (from: Libp2pPeerId, rpc: RPC) => this.#receive(from, rpc) },
+        handlePeerReadStreamError: {
+          value: (error: Error) => {
+            if (MALFORMED_ERRORS.has(error.name)) this.#blame(peer, 'malformed', error.message)
+            router.handlePeerReadStreamError(error, peer)
+          },
+        },
+      })
+      return read.call(view, peer, frames)
+    }
+  }
+
+  #decode(peer: Libp2pPeerId, bytes: Uint8Array): RPC {
+    try {
+      return this.#router.decodeRpc(bytes)
+    } catch (error) {
+      this.#blame(peer, 'malformed', (error as Error).message)
+      throw error
+    }
+  }
+
+  #receive(from: Libp2pPeerId, rpc: RPC): Promise<void> {
+    if (rpc.messages.length > 0) rpc.messages = rpc.messages.filter(message => this.#admit(from, message))
+    return this.#router.handleReceivedRpc(from, rpc)
+  }
+
+  #admit(from: Libp2pPeerId, message: RPC.Message): boolean {
+    const subscription = this.#topics.get(message.topic)
+    if (subscription === undefined) {
+      this.#dropped.inc({ reason: 'unsubscribed' })
+      return false
+    }
+    subscription.copies++
+    const sizeBytes = message.data?.byteLength ?? 0
+    if (sizeBytes <= subscription.maxPayloadBytes) return true
+    this.#blame(from, 'oversized', `${sizeBytes} bytes on ${message.topic}, limit ${subscription.maxPayloadBytes}`)
+    return false
+  }
+
+  #blame(peer: Libp2pPeerId, offence: 'malformed' | 'oversized', detail: string): void {
+    this.#dropped.inc({ reason: offence })
+    this.#events?.offence(peer.toString(), offence, detail)
+  }
+
+  /** An answer to IWANT is one frame: as many messages as fit, the others as if we did not have them. */
+  #boundAnswers(): void {
+    const { mcache } = this.#router
+    const look = mcache.getWithIWantCount.bind(mcache)
+    let peerOfAnswer: string | undefined
+    let answerBytes = 0
+    mcache.getWithIWantCount = (id, peer) => {
+      if (peerOfAnswer !== peer) {
+        // The library builds an answer in one synchronous run: the next microtask is after it.
+        peerOfAnswer = peer
+        answerBytes = 0
+        queueMicrotask(() => {
+          peerOfAnswer = undefined
+        })
+      }
+      const found = look(id, peer)
+      const sizeBytes = (found?.msg.data?.byteLength ?? 0) + GOSSIP_FRAME_OVERHEAD_BYTES
+      if (found !== null && answerBytes > 0 && answerBytes + sizeBytes > GOSSIP_FRAME_MAX_BYTES) {
+        this.#dropped.inc({ reason: 'answer-full' })
+        return null
+      }
+      if (found !== null) answerBytes += sizeBytes
+      return found
+    }
+  }
+
+  /** Opens gossip again with peers that are connected and mute; tries at beats 2, 4, 8, … of their silence. */
+  #revive(): void {
+    for (const [id, peer] of this.#router.peers) {
+      if (!this.#known.has(id)) this.#known.set(id, { peer, muteBeats: 0 })
+    }
+    for (const [id, entry] of this.#known) {
+      if (this.#router.peers.has(id) && this.#router.streamsOutbound.has(id)) {
+        entry.muteBeats = 0
+        continue
+      }
+      const connection = this.#parts.connectionTo(entry.peer)
+      if (connection === undefined) {
+        this.#known.delete(id)
+        continue
+      }
+      entry.muteBeats++
+      if (entry.muteBeats < 2 || Math.log2(entry.muteBeats) % 1 !== 0) continue
+      this.#revived.inc()
+      this.#parts.log.warn('gossip with a peer had stopped: opened again', { peer: id, muteBeats: entry.muteBeats })
+      this.#router.onPeerConnected(entry.peer, connection)
+    }
+  }
+
+  #isCongested(topic: Topic): boolean {
+    const subscription = this.#topics.get(topic)
+    const receivers = subscription?.toAll === true ? this.subscribers(topic) : this.meshPeers(topic)
+    const limitBytes = this.#gossip.options.outboundBufferBytes / 2
+    let full = 0
+    for (const peer of receivers) {
+      const stream = this.#router.streamsOutbound.get(peer)?.rawStream
+      if (stream !== undefined && stream.writeBufferLength > limitBytes) full++
+    }
+    return full * 2 > receivers.length
+  }
+
+  /** Waits until there is room, after all calls that wait already, so that messages leave in their order. */
+  #turn(topic: Topic): Promise<void> {
+    this.#waits.inc()
+    const turn = (this.#queue ?? Promise.resolve()).then(async () => {
+      for (let waitedMs = 0; this.#isCongested(topic) && waitedMs < CONGESTION_WAIT_MS; waitedMs += CONGESTION_POLL_MS) {
+        await new Promise(resolve => setTimeout(resolve, CONGESTION_POLL_MS))
+      }
+      if (this.#queue === turn) this.#queue = undefined
+    })
+    this.#queue = turn
+    return turn
+  }
+}

@@ -1,0 +1,383 @@
+/**
+ * The node: the composition root. It builds every part, joins them, and starts and stops them in order.
+ *
+ * Rules:
+ * - `createNode` checks the configuration and reads the identity; `start` opens the rest; `stop` closes it, and
+ *   the node can be started again. Both may be called in any state, any number of times, also while the other is
+ *   under way: `stop` during a start ends the start with `STOPPED`.
+ * - What was opened is closed in the reverse order, each part with a deadline: one that hangs is named in the log
+ *   and left behind.
+ * - A start that takes long says which part it waits for.
+ * - A listener that throws is our caller's bug: logged, and nothing else happens.
+ */
+import { EventEmitter } from 'node:events'
+import { join } from 'node:path'
+import { parseConfig } from './config/parse.ts'
+import type { Config, ConfigInput } from './config/schema.ts'
+import { topicLimits } from './config/topics.ts'
+import { FloodgateError } from './core/errors.ts'
+import type { Offence } from './core/offences.ts'
+import type { Host, Log, PubSub } from './core/ports.ts'
+import type { Address, Direction, Message, MessageId, PeerId, Topic, Verdict } from './core/types.ts'
+import type { Handler, TopicOptions } from './core/upper.ts'
+import type { Reason } from './gossip/gate.ts'
+import { Router, type TopicCounts, type TopicSetup } from './gossip/router.ts'
+import { checkTopic } from './gossip/topics.ts'
+import { readBootstrap } from './io/bootstrap.ts'
+import { systemClock, systemRandom } from './io/clock.ts'
+import { openHost } from './io/host.ts'
+import { type Identity, loadIdentity, temporaryIdentity } from './io/identity.ts'
+import { type Logs, openLogs } from './io/log.ts'
+import { type NodeMetrics, openMetrics } from './io/metrics.ts'
+import { openStore } from './io/store.ts'
+import { VERSION } from './io/version.ts'
+import { type RunningWatchdog, startWatchdog, withDeadline } from './io/watchdog.ts'
+import { type PeerInfo, Peers } from './peers/peers.ts'
+
+/** What `propagate` answers. */
+export interface Propagated {
+  readonly id: MessageId
+  /** False only when the node has no connections. */
+  readonly sent: boolean
+  /** The message was known before, propagated here or received: nothing was sent again. */
+  readonly seen: boolean
+  /** To how many peers the payload was handed. 0 with `sent`: gossip offers it to those that come in seconds. */
+  readonly recipients: number
+}
+
+/** A final verdict on a message from a peer. */
+export interface VerdictInfo {
+  readonly topic: Topic
+  readonly id: MessageId
+  readonly from: PeerId
+  readonly verdict: Verdict
+  /** Who or what decided. */
+  readonly reason: Reason
+}
+
+export interface NodeEvents {
+  /** The upper layer accepted a message. `late`: after its verdict was due, so it was not passed on. */
+  message: [message: Message, late: boolean]
+  verdict: [verdict: VerdictInfo]
+  'peer:connect': [peer: PeerId, address: Address, direction: Direction]
+  'peer:disconnect': [peer: PeerId]
+  offence: [peer: PeerId, offence: Offence, detail: string]
+}
+
+/** What has become of a topic's messages since `subscribe` or `start`. */
+export interface TopicStats extends TopicCounts {
+  /** Payloads that came in, duplicates included. */
+  readonly copies: number
+  /** Messages that wait for the handler now. */
+  readonly queued: number
+  readonly meshPeers: number
+  readonly subscribers: number
+}
+
+/** How long one part may take to close before it is left behind. */
+const CLOSE_TIMEOUT_MS = 5_000
+
+/** Where the store keeps what it is: the network whose data it holds. */
+const NETWORK_KEY = '/floodgate/network'
+
+interface Running {
+  readonly host: Host
+  readonly pubsub: PubSub
+  readonly router: Router
+  readonly peers: Peers
+  readonly metrics: NodeMetrics
+}
+
+/**
+ * Checks the configuration and reads (or makes) the identity; nothing is opened before `start`. Without
+ * `dataDir` everything is in memory, and the identity lasts as long as the node object.
+ * @throws FloodgateError CONFIG, IDENTITY
+ */
+export async function createNode(config: ConfigInput = {}): Promise<Node> {
+  const checked = parseConfig(config)
+  const file = checked.identityFile ?? (checked.dataDir === undefined ? undefined : join(checked.dataDir, 'identity.key'))
+  const identity = file === undefined ? await temporaryIdentity() : await loadIdentity(file, { create: true })
+  return new Node(checked, identity)
+}
+
+export class Node extends EventEmitter<NodeEvents> {
+  readonly #config: Config
+  readonly #identity: Identity
+  readonly #logs: Logs
+  readonly #log: Log
+  readonly #clock = systemClock()
+  readonly #subscriptions = new Map<Topic, TopicSetup>()
+  /** Begun and not ended: set from the call of `start` to the end of `stop`. */
+  #starting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined
+  #stopping: Promise<void> | undefined
+  #running: Running | undefined
+  /** What is open, in the order of opening. */
+  #open: { readonly part: string; close(): void | Promise<void> }[] = []
+
+  /** Use `createNode`. */
+  constructor(config: Config, identity: Identity) {
+    super()
+    this.#config = config
+    this.#identity = identity
+    this.#logs = openLogs(config.log)
+    this.#log = this.#logs.forComponent('node')
+  }
+
+  /** This node's peer id. */
+  get peer(): PeerId {
+    return this.#identity.peer
+  }
+
+  get network(): string {
+    return this.#config.network
+  }
+
+  /** Where the node listens, each with its peer id; empty while it is not started. */
+  addresses(): Address[] {
+    return this.#running?.host.addresses() ?? []
+  }
+
+  /** @throws FloodgateError IN_USE, STORE, CONFIG, ADDRESS, STOPPED; or what the system says of a listen address */
+  start(): Promise<void> {
+    if (this.#stopping !== undefined) return this.#stopping.then(() => this.start())
+    if (this.#starting !== undefined) return this.#starting.done
+    const abort = new AbortController()
+    const done = this.#openAll(abort.signal).catch(async error => {
+      await this.#closeAll()
+      this.#starting = undefined
+      throw error
+    })
+    this.#starting = { done, abort }
+    return done
+  }
+
+  stop(): Promise<void> {
+    if (this.#stopping !== undefined) return this.#stopping
+    if (this.#starting === undefined) return Promise.resolve()
+    const { done, abort } = this.#starting
+    abort.abort()
+    this.#stopping = done
+      .catch(() => {}) // Whoever called start() gets its error.
+      .then(() => this.#closeAll())
+      .finally(() => {
+        this.#starting = undefined
+        this.#stopping = undefined
+      })
+    return this.#stopping
+  }
+
+  /**
+   * Joins a topic. May be called before `start`, and the subscription outlives `stop`.
+   * @param handler asked once for every message id (`core/upper.ts` has the rules)
+   * @param options what is not given comes from the configuration
+   * @throws FloodgateError TOPIC, CONFIG
+   */
+  subscribe(topic: Topic, handler: Handler, options: TopicOptions = {}): void {
+    checkTopic(topic)
+    if (this.#subscriptions.has(topic)) throw new FloodgateError('TOPIC', `already subscribed to ${topic}`)
+    const { quickVerify, header, ...limits } = options
+    const setup = { limits: this.#limitsOf(topic, limits), handler, quickVerify, header }
+    this.#subscriptions.set(topic, setup)
+    this.#running?.router.subscribe(topic, setup)
+  }
+
+  /** Leaves a topic; what waits for a verdict is ignored. Leaving a topic twice is fine. */
+  unsubscribe(topic: Topic): void {
+    this.#subscriptions.delete(topic)
+    this.#running?.router.unsubscribe(topic)
+  }
+
+  /**
+   * Gives a message to the mesh. Our own handler is not asked: who propagates vouches for it. Waits while most
+   * neighbours have much of ours queued.
+   * @param payload kept for some seconds and must not be changed
+   * @throws FloodgateError NOT_STARTED, TOPIC, TOO_LARGE
+   */
+  async propagate(topic: Topic, payload: Uint8Array): Promise<Propagated> {
+    const { router, host } = this.#parts()
+    const { maxPayloadBytes } = topicLimits(this.#config, topic)
+    const result = await router.propagate(topic, payload, maxPayloadBytes)
+    return { ...result, sent: result.recipients > 0 || host.connections().length > 0 }
+  }
+
+  /** The connected peers. */
+  peers(): PeerInfo[] {
+    return this.#running?.peers.list() ?? []
+  }
+
+  /**
+   * Dials an address; with `keep` the connection is made again whenever it is lost.
+   * @throws FloodgateError NOT_STARTED, ADDRESS, DIAL, TIMEOUT
+   */
+  async connect(address: Address, options: { keep?: boolean; signal?: AbortSignal } = {}): Promise<PeerId> {
+    return await this.#parts().peers.connect(address, options)
+  }
+
+  /** Closes the connections to a peer, and keeps it connected no longer. @throws FloodgateError NOT_STARTED, ADDRESS */
+  async disconnect(peer: PeerId): Promise<void> {
+    await this.#parts().peers.disconnect(peer)
+  }
+
+  /** One round trip to an address, in milliseconds. @throws FloodgateError NOT_STARTED, ADDRESS, DIAL, TIMEOUT */
+  async ping(address: Address, options: { signal?: AbortSignal } = {}): Promise<number> {
+    return await this.#parts().host.ping(address, options.signal)
+  }
+
+  /** Everything counted, in Prometheus' text format. @throws FloodgateError NOT_STARTED */
+  async metrics(): Promise<string> {
+    return await this.#parts().metrics.text()
+  }
+
+  /** Undefined for a topic without a subscription, and while the node is not started. */
+  topicStats(topic: Topic): TopicStats | undefined {
+    const counts = this.#running?.router.counts(topic)
+    if (counts === undefined) return undefined
+    const { pubsub } = this.#parts()
+    return {
+      ...counts,
+      copies: pubsub.copies(topic),
+      meshPeers: pubsub.meshPeers(topic).length,
+      subscribers: pubsub.subscribers(topic).length,
+    }
+  }
+
+  /** Bytes through all sockets since the start, without TCP and IP. */
+  traffic(): { sentBytes: number; receivedBytes: number } {
+    return this.#running?.host.traffic() ?? { sentBytes: 0, receivedBytes: 0 }
+  }
+
+  async #openAll(signal: AbortSignal): Promise<void> {
+    const config = this.#config
+    const metrics = openMetrics()
+    const watchdog = startWatchdog(config.watchdog, this.#clock, this.#logs.forComponent('watchdog'), metrics.ours)
+    this.#open.push({ part: 'the watchdog', close: () => watchdog.stop() })
+    const step = this.#narrateStart(signal)
+    if (this.#identity.exposed) this.#log.warn('the identity file can be read by other users: chmod 600 it')
+
+    await step('the data folder', () => this.#openStore())
+    const bootstrap = await step('the bootstrap file', () => this.#readBootstrap())
+    const { host, pubsub } = await step('libp2p', () => this.#openHost(metrics))
+    const { router, peers } = this.#join(host, pubsub, metrics, watchdog)
+    await step('listening', () => host.start({
+      connected: connection => peers.onConnected(connection),
+      disconnected: peer => peers.onDisconnected(peer),
+    }))
+    for (const [topic, setup] of this.#subscriptions) router.subscribe(topic, setup)
+    router.start()
+    peers.start(config.peers, bootstrap)
+    this.#running = { host, pubsub, router, peers, metrics }
+    this.#log.info('ready', { peer: this.peer, addresses: host.addresses() })
+  }
+
+  /** Runs the steps of a start; when one takes long, says which. */
+  #narrateStart(signal: AbortSignal): <T>(part: string, run: () => Promise<T>) => Promise<T> {
+    const { slowStartMs } = this.#config.watchdog
+    let waitingFor = ''
+    const stop = this.#clock.every(slowStartMs, () => this.#log.warn('still starting', { waitingFor, slowStartMs }))
+    this.#open.push({ part: 'the start', close: stop })
+    return async (part, run) => {
+      waitingFor = part
+      const result = await run()
+      if (signal.aborted) throw new FloodgateError('STOPPED', 'the node was stopped while it was starting')
+      if (part === 'listening') stop()
+      return result
+    }
+  }
+
+  async #openStore(): Promise<void> {
+    const { dataDir, network } = this.#config
+    if (dataDir === undefined) return
+    const store = await openStore(dataDir, this.#logs.forComponent('store'), this.#clock.wallMs())
+    this.#open.push({ part: 'the data folder', close: () => store.close() })
+    const owner = await store.get(NETWORK_KEY)
+    if (owner === undefined) {
+      await store.write([{ put: NETWORK_KEY, value: new TextEncoder().encode(network) }], { sync: true })
+      return
+    }
+    const name = new TextDecoder().decode(owner)
+    if (name === network) return
+    throw new FloodgateError('CONFIG', `the data folder ${dataDir} belongs to network ${name}, not to ${network}`)
+  }
+
+  async #readBootstrap(): Promise<Address[]> {
+    const { bootstrapFile, network } = this.#config
+    if (bootstrapFile === undefined) return []
+    const addresses = await readBootstrap(bootstrapFile, network)
+    if (addresses.length === 0) this.#log.warn('no bootstrap peers for this network', { network, bootstrapFile })
+    return addresses
+  }
+
+  async #openHost(metrics: NodeMetrics): Promise<{ host: Host; pubsub: PubSub }> {
+    const opened = await openHost(
+      { ...this.#config, agent: `floodgate/${VERSION}` },
+      { privateKey: this.#identity.privateKey, clock: this.#clock, logs: this.#logs, metrics },
+    )
+    this.#open.push({ part: 'libp2p', close: () => opened.host.stop() })
+    return opened
+  }
+
+  #join(host: Host, pubsub: PubSub, metrics: NodeMetrics, watchdog: RunningWatchdog): { router: Router; peers: Peers } {
+    const { connections, score, gossip } = this.#config
+    const shared = { clock: this.#clock, metrics: metrics.ours }
+    const peers = new Peers(
+      { ...connections, ...score },
+      { ...shared, host, random: systemRandom, log: this.#logs.forComponent('peers') },
+      {
+        connected: (peer, address, direction) => this.#tell('peer:connect', peer, address, direction),
+        disconnected: peer => this.#tell('peer:disconnect', peer),
+        offence: (peer, offence, detail) => this.#tell('offence', peer, offence, detail),
+      },
+    )
+    const router = new Router(
+      gossip,
+      { ...shared, pubsub, watchdog, log: this.#logs.forComponent('gossip') },
+      {
+        judged: (message, verdict, reason, late) => this.#onJudged(message, verdict, reason, late),
+        offence: (peer, offence, detail) => peers.onOffence(peer, offence, detail),
+      },
+    )
+    pubsub.start({
+      message: message => router.receive(message),
+      offence: (peer, offence, detail) => peers.onOffence(peer, offence, detail),
+    })
+    this.#open.push({ part: 'gossip', close: () => router.stop() }, { part: 'peers', close: () => peers.stop() })
+    return { router, peers }
+  }
+
+  #onJudged(message: Message, verdict: Verdict, reason: Reason, late: boolean): void {
+    if (verdict === 'accept') this.#tell('message', message, late)
+    const { topic, id, from } = message
+    if (this.listenerCount('verdict') > 0) this.#tell('verdict', { topic, id, from, verdict, reason })
+  }
+
+  #tell<E extends keyof NodeEvents>(event: E, ...args: NodeEvents[E]): void {
+    try {
+      // The generic emitter cannot relate E to its own map of events.
+      ;(this as EventEmitter).emit(event, ...args)
+    } catch (error) {
+      this.#log.error('a listener failed', { event, error: (error as Error).stack })
+    }
+  }
+
+  async #closeAll(): Promise<void> {
+    this.#running = undefined
+    for (const { part, close } of this.#open.splice(0).reverse()) {
+      try {
+        await withDeadline(`closing ${part}`, Promise.resolve(close()), CLOSE_TIMEOUT_MS, this.#log)
+      } catch (error) {
+        this.#log.error('a part did not close', { part, error: (error as Error).message })
+      }
+    }
+  }
+
+  #limitsOf(topic: Topic, given: object) {
+    if (Object.keys(given).length === 0) return topicLimits(this.#config, topic)
+    const topics = { ...this.#config.topics, [topic]: { ...this.#config.topics[topic], ...given } }
+    return topicLimits(parseConfig({ ...this.#config, topics }), topic)
+  }
+
+  #parts(): Running {
+    if (this.#running === undefined) throw new FloodgateError('NOT_STARTED', 'the node is not started')
+    return this.#running
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * The connector: a pure machine that keeps wanted addresses connected, and says whom to dial when.
+ *
+ *   waiting → dialling → connected → waiting …
+ *
+ * Rules:
+ * - A wanted address is dialled at once, and after each failure or loss again, with a pause that doubles from
+ *   `redialMinMs` to `redialMaxMs` and is spread by half of it: nodes that lost the same peer must not all come
+ *   back in the same second.
+ * - A connection that stood for `redialMaxMs` has proved the address good: the pause starts small again. Why not
+ *   on every success: a peer that accepts and closes at once would be dialled twice a second for ever.
+ * - Bootstrap addresses are dialled only while there is no connection at all: they belong to everyone.
+ * - Several addresses of one peer share its connection.
+ */
+import assert from 'node:assert/strict'
+import type { Random } from '../core/ports.ts'
+import type { Address, PeerId } from '../core/types.ts'
+
+export interface ConnectorOptions {
+  readonly redialMinMs: number
+  readonly redialMaxMs: number
+}
+
+/** `kept`: connected as long as the node runs. `bootstrap`: a way in, for a node that knows nobody. */
+export type Purpose = 'kept' | 'bootstrap'
+
+export type ConnectorEvent =
+  | { type: 'want'; address: Address; purpose: Purpose }
+  | { type: 'forget'; peer: PeerId }
+  | { type: 'dialled'; address: Address; peer: PeerId }
+  | { type: 'failed'; address: Address }
+  | { type: 'connected'; peer: PeerId }
+  | { type: 'disconnected'; peer: PeerId }
+  | { type: 'tick' }
+
+export type ConnectorAction = { type: 'dial'; address: Address }
+
+/** How many addresses can be wanted; further ones are refused by `want`'s caller (`peers.ts`). */
+export const WANTED_MAX = 1_000
+
+interface Wanted {
+  readonly address: Address
+  readonly purpose: Purpose
+  /** The peer at the address: known from its `/p2p/` part, or once it was reached. */
+  peer: PeerId | undefined
+  state: 'waiting' | 'dialling' | 'connected'
+  failures: number
+  dialAtMs: number
+  sinceMs: number
+}
+
+export class Connector {
+  readonly #options: ConnectorOptions
+  readonly #random: Random
+  readonly #wanted = new Map<Address, Wanted>()
+  readonly #peers = new Set<PeerId>()
+
+  constructor(options: ConnectorOptions, random: Random) {
+    assert.ok(options.redialMinMs > 0 && options.redialMinMs <= options.redialMaxMs)
+    this.#options = options
+    this.#random = random
+  }
+
+  get isFull(): boolean {
+    return this.#wanted.size >= WANTED_MAX
+  }
+
+  /** The addresses that are kept connected. */
+  kept(): Address[] {
+    return [...this.#wanted.values()].filter(wanted => wanted.purpose === 'kept').map(wanted => wanted.address)
+  }
+
+  handle(event: ConnectorEvent, nowMs: number): ConnectorAction[] {
+    switch (event.type) {
+      case 'want':
+        this.#onWant(event.address, event.purpose, nowMs)
+        break
+      case 'forget':
+        for (const wanted of this.#of(event.peer)) this.#wanted.delete(wanted.address)
+        break
+      case 'dialled': {
+        const wanted = this.#wanted.get(event.address)
+        if (wanted !== undefined) wanted.peer = event.peer
+        this.#onConnected(event.peer, nowMs)
+        break
+      }
+      case 'failed': {
+        const wanted = this.#wanted.get(event.address)
+        if (wanted?.state === 'dialling') this.#pause(wanted, nowMs)
+        break
+      }
+      case 'connected':
+        this.#onConnected(event.peer, nowMs)
+        break
+      case 'disconnected':
+        this.#onDisconnected(event.peer, nowMs)
+        break
+      case 'tick':
+        break
+    }
+    return this.#due(nowMs)
+  }
+
+  #onWant(address: Address, purpose: Purpose, nowMs: number): void {
+    if (this.#wanted.get(address)?.purpose === 'kept' || this.isFull) return
+    const peer = /\/p2p\/([^/]+)$/.exec(address)?.[1]
+    const isConnected = peer !== undefined && this.#peers.has(peer)
+    this.#wanted.set(address, {
+      address,
+      purpose,
+      peer,
+      state: isConnected ? 'connected' : 'waiting',
+      failures: 0,
+      dialAtMs: nowMs,
+      sinceMs: nowMs,
+    })
+  }
+
+  #onConnected(peer: PeerId, nowMs: number): void {
+    this.#peers.add(peer)
+    for (const wanted of this.#of(peer)) {
+      if (wanted.state === 'connected') continue
+      wanted.state = 'connected'
+      wanted.sinceMs = nowMs
+    }
+  }
+
+  #onDisconnected(peer: PeerId, nowMs: number): void {
+    this.#peers.delete(peer)
+    for (const wanted of this.#of(peer)) {
+      if (wanted.state !== 'connected') continue
+      if (nowMs - wanted.sinceMs >= this.#options.redialMaxMs) wanted.failures = 0
+      this.#pause(wanted, nowMs)
+    }
+  }
+
+  #pause(wanted: Wanted, nowMs: number): void {
+    const { redialMinMs, redialMaxMs } = this.#options
+    // 2^30 pauses are longer than any maximum, and still exact.
+    const pauseMs = Math.min(redialMaxMs, redialMinMs * 2 ** Math.min(wanted.failures, 30))
+    wanted.failures++
+    wanted.state = 'waiting'
+    wanted.dialAtMs = nowMs + pauseMs * (0.75 + this.#random() / 2)
+  }
+
+  #due(nowMs: number): ConnectorAction[] {
+    const actions: ConnectorAction[] = []
+    for (const wanted of this.#wanted.values()) {
+      if (wanted.state !== 'waiting' || wanted.dialAtMs > nowMs) continue
+      if (wanted.purpose === 'bootstrap' && this.#peers.size > 0) continue
+      wanted.state = 'dialling'
+      actions.push({ type: 'dial', address: wanted.address })
+    }
+    return actions
+  }
+
+  #of(peer: PeerId): Wanted[] {
+    return [...this.#wanted.values()].filter(wanted => wanted.peer === peer)
+  }
+
+  check(): void {
+    assert.ok(this.#wanted.size <= WANTED_MAX)
+    for (const wanted of this.#wanted.values()) {
+      const isConnected = wanted.peer !== undefined && this.#peers.has(wanted.peer)
+      assert.equal(wanted.state === 'connected', isConnected, `${wanted.address} is ${wanted.state}`)
+    }
+  }
+}
