@@ -18,5 +18,12 @@ export type {
   TopicOptions,
 } from './core/upper.ts'
 export type { Reason } from './gossip/gate.ts'
-export { createNode, type Node, type NodeEvents, type Propagated, type TopicStats, type VerdictInfo } from './node.ts'
+export {
+  createNode,
+  type Node,
+  type NodeEvents,
+  type Propagated,
+  type TopicStats,
+  type VerdictInfo,
+} from './node.ts'
 export type { PeerInfo } from './peers/peers.ts'

@@ -95,7 +95,9 @@ interface Running {
  */
 export async function createNode(config: ConfigInput = {}): Promise<Node> {
   const checked = parseConfig(config)
-  const file = checked.identityFile ?? (checked.dataDir === undefined ? undefined : join(checked.dataDir, 'identity.key'))
+  const file =
+    checked.identityFile ??
+    (checked.dataDir === undefined ? undefined : join(checked.dataDir, 'identity.key'))
   const identity = file === undefined ? await temporaryIdentity() : await loadIdentity(file, { create: true })
   return new Node(checked, identity)
 }
@@ -249,7 +251,12 @@ export class Node extends EventEmitter<NodeEvents> {
   async #openAll(signal: AbortSignal): Promise<void> {
     const config = this.#config
     const metrics = openMetrics()
-    const watchdog = startWatchdog(config.watchdog, this.#clock, this.#logs.forComponent('watchdog'), metrics.ours)
+    const watchdog = startWatchdog(
+      config.watchdog,
+      this.#clock,
+      this.#logs.forComponent('watchdog'),
+      metrics.ours,
+    )
     this.#open.push({ part: 'the watchdog', close: () => watchdog.stop() })
     const step = this.#narrateStart(signal)
     if (this.#identity.exposed) this.#log.warn('the identity file can be read by other users: chmod 600 it')
@@ -258,10 +265,12 @@ export class Node extends EventEmitter<NodeEvents> {
     const bootstrap = await step('the bootstrap file', () => this.#readBootstrap())
     const { host, pubsub } = await step('libp2p', () => this.#openHost(metrics))
     const { router, peers } = this.#join(host, pubsub, metrics, watchdog)
-    await step('listening', () => host.start({
-      connected: connection => peers.onConnected(connection),
-      disconnected: peer => peers.onDisconnected(peer),
-    }))
+    await step('listening', () =>
+      host.start({
+        connected: connection => peers.onConnected(connection),
+        disconnected: peer => peers.onDisconnected(peer),
+      }),
+    )
     for (const [topic, setup] of this.#subscriptions) router.subscribe(topic, setup)
     router.start()
     peers.start(config.peers, bootstrap)
@@ -273,7 +282,9 @@ export class Node extends EventEmitter<NodeEvents> {
   #narrateStart(signal: AbortSignal): <T>(part: string, run: () => Promise<T>) => Promise<T> {
     const { slowStartMs } = this.#config.watchdog
     let waitingFor = ''
-    const stop = this.#clock.every(slowStartMs, () => this.#log.warn('still starting', { waitingFor, slowStartMs }))
+    const stop = this.#clock.every(slowStartMs, () =>
+      this.#log.warn('still starting', { waitingFor, slowStartMs }),
+    )
     this.#open.push({ part: 'the start', close: stop })
     return async (part, run) => {
       waitingFor = part
@@ -296,14 +307,18 @@ export class Node extends EventEmitter<NodeEvents> {
     }
     const name = new TextDecoder().decode(owner)
     if (name === network) return
-    throw new FloodgateError('CONFIG', `the data folder ${dataDir} belongs to network ${name}, not to ${network}`)
+    throw new FloodgateError(
+      'CONFIG',
+      `the data folder ${dataDir} belongs to network ${name}, not to ${network}`,
+    )
   }
 
   async #readBootstrap(): Promise<Address[]> {
     const { bootstrapFile, network } = this.#config
     if (bootstrapFile === undefined) return []
     const addresses = await readBootstrap(bootstrapFile, network)
-    if (addresses.length === 0) this.#log.warn('no bootstrap peers for this network', { network, bootstrapFile })
+    if (addresses.length === 0)
+      this.#log.warn('no bootstrap peers for this network', { network, bootstrapFile })
     return addresses
   }
 
@@ -316,7 +331,12 @@ export class Node extends EventEmitter<NodeEvents> {
     return opened
   }
 
-  #join(host: Host, pubsub: PubSub, metrics: NodeMetrics, watchdog: RunningWatchdog): { router: Router; peers: Peers } {
+  #join(
+    host: Host,
+    pubsub: PubSub,
+    metrics: NodeMetrics,
+    watchdog: RunningWatchdog,
+  ): { router: Router; peers: Peers } {
     const { connections, score, gossip } = this.#config
     const shared = { clock: this.#clock, metrics: metrics.ours }
     const peers = new Peers(
@@ -340,7 +360,10 @@ export class Node extends EventEmitter<NodeEvents> {
       message: message => router.receive(message),
       offence: (peer, offence, detail) => peers.onOffence(peer, offence, detail),
     })
-    this.#open.push({ part: 'gossip', close: () => router.stop() }, { part: 'peers', close: () => peers.stop() })
+    this.#open.push(
+      { part: 'gossip', close: () => router.stop() },
+      { part: 'peers', close: () => peers.stop() },
+    )
     return { router, peers }
   }
 

@@ -1,8 +1,9 @@
 /**
  * What one value alone cannot tell: rules between keys, on the merged configuration.
  *
- * Each rule carries its reason into its message, since most of these limits come from libraries that enforce them
- * silently. A rule about topics is tried on `topicDefaults`, and on every topic of `topics` that sets a key it looks at.
+ * Each rule carries its reason into its message, since most of these limits come from libraries that enforce
+ * them silently. A rule about topics is tried on `topicDefaults`, and on every topic of `topics` that sets a
+ * key it looks at.
  */
 import { GOSSIP_FRAME_OVERHEAD_BYTES } from '../core/limits.ts'
 import type { TopicLimits } from '../core/upper.ts'
@@ -32,7 +33,7 @@ interface Rule {
   readonly reason: string
 }
 
-/** Gossip forgets a message between two heartbeats, and a verdict takes time to come back through the queues. */
+/** Gossip forgets between two heartbeats, and a verdict needs time to come back through the queues. */
 const VERDICT_MARGIN_MS = 500
 
 /** Every broken rule; empty for a configuration that can work. */

@@ -19,8 +19,8 @@ import type { Problem } from './problems.ts'
 import { resolvePaths } from './text.ts'
 
 /**
- * Reads a YAML file. Relative paths in it are relative to its folder. A section without keys counts as empty, so
- * that all its lines can be commented out. Never throws: what is wrong with the file is in `problems`.
+ * Reads a YAML file. Relative paths in it are relative to its folder. A section without keys counts as empty,
+ * so that all its lines can be commented out. Never throws: what is wrong with the file is in `problems`.
  *
  * @param file as the user named it, which is how problems name it; relative to `cwd`
  */
@@ -47,7 +47,7 @@ export function readConfigFile(file: string, cwd: string): Source {
     lineCounter: lines,
     prettyErrors: false,
     stringKeys: true,
-    logLevel: 'silent',
+    logLevel: 'error',
   })
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset)
@@ -87,7 +87,7 @@ function withEmptySections(values: unknown): unknown {
   )
 }
 
-/** Where a key or its value begins; for what the file does not hold, where the nearest thing around it begins. */
+/** Where a key or its value begins; for what the file does not hold, where the thing around it begins. */
 function offsetOf(document: Document, path: Path, part: 'key' | 'value'): number {
   let node: unknown = document.contents
   let offset = startOf(node) ?? 0

@@ -1,8 +1,8 @@
 /**
  * The keys of the configuration as data: paths, names, environment variables, and what each key expects.
  *
- * All of it is read from the JSON Schema that zod makes of `schema.ts`, not from zod's own objects: JSON Schema is a
- * published format, and what editors are told is then what our own messages and documents say.
+ * All of it is read from the JSON Schema that zod makes of `schema.ts`, not from zod's own objects: JSON
+ * Schema is a published format, and what editors are told is then what our own messages and documents say.
  */
 import * as z from 'zod'
 import { configSchema } from './schema.ts'

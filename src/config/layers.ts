@@ -1,11 +1,12 @@
 /**
  * From layers of values to one configuration.
  *
- * A layer is a part of a configuration and knows where it was written. Layers are given from weak to strong; the
- * defaults and the preset lie below them all. Sections are merged key by key, lists and values replace each other.
+ * A layer is a part of a configuration and knows where it was written. Layers are given from weak to strong;
+ * the defaults and the preset lie below them all. Sections are merged key by key, lists and values replace
+ * each other.
  *
- * Every layer is checked alone before anything is merged. So a mistake in the file is reported even when a flag
- * hides it today, and every problem can name its own place. Problems of all layers come in one error.
+ * Every layer is checked alone before anything is merged. So a mistake in the file is reported even when a
+ * flag hides it today, and every problem can name its own place. Problems of all layers come in one error.
  */
 import { join } from 'node:path'
 import { checkConfig, type Finding } from './checks.ts'
@@ -80,7 +81,7 @@ function topLayer(layers: readonly Layer[], path: Path): Layer | undefined {
   return layers.findLast(({ values }) => valueAt(values, path) !== undefined)
 }
 
-/** A broken rule at the key that somebody has set: the one it is about, else one of those it compares with. */
+/** A broken rule at a key that somebody has set: the one it is about, else one that it compares with. */
 function placed({ keys, message }: Finding, layers: readonly Layer[]): Problem {
   const [about = []] = keys
   const culprit = keys.find(key => topLayer(layers, key) !== undefined) ?? about

@@ -13,7 +13,7 @@ import { nest, readText, resolvePaths } from './text.ts'
 /** The file that is read, when it is there, from the working directory. */
 export const CONFIG_FILE = 'floodgate.yaml'
 
-/** The command line keeps its data here unless told otherwise: a node that forgets its identity surprises people. */
+/** The command line's data folder unless told otherwise: a node that forgets its identity surprises people. */
 export const DATA_FOLDER = './floodgate-data'
 
 /** One setting of the command line. Of several for one key the last counts. */
@@ -27,7 +27,7 @@ export interface FlagSetting {
 }
 
 export interface LoadOptions {
-  /** The file named by the user. Without it, the one in FLOODGATE_CONFIG, else ./floodgate.yaml when there is one. */
+  /** The file that the user named. Without it, that of FLOODGATE_CONFIG, else ./floodgate.yaml if there is one. */
   readonly file?: string | undefined
   readonly env?: Environment
   readonly flags?: readonly FlagSetting[]

@@ -1,8 +1,8 @@
 /**
  * The presets, as differences from the defaults in `schema.ts`.
  *
- * A preset lies between the defaults and everything that the user says. Each difference has its reason beside it;
- * a value that equals the default has no place here, and a test says so.
+ * A preset lies between the defaults and everything that the user says. Each difference has its reason beside
+ * it; a value that equals the default has no place here, and a test says so.
  */
 import type { ConfigInput, Preset } from './schema.ts'
 
@@ -24,7 +24,7 @@ export const PRESETS: { readonly [name in Preset]: ConfigInput } = {
     // Loopback: nothing is reachable from outside. Port 0: any number of nodes without choosing ports.
     listen: ['/ip4/127.0.0.1/tcp/0'],
     connections: {
-      // All nodes dial from 127.0.0.1: with the default of 5 a cluster of more than about ten nodes never forms.
+      // All nodes dial from 127.0.0.1: with the default, a cluster of more than about ten nodes never forms.
       inboundPerSecondPerHost: 10_000,
       // A cluster starts within a second, so many handshakes are under way at once, slowly, on shared cores.
       pendingInboundMax: 256,
@@ -33,7 +33,7 @@ export const PRESETS: { readonly [name in Preset]: ConfigInput } = {
       redialMaxMs: 5_000,
     },
     gossip: {
-      // All nodes share one address, and the penalty would drive their scores down until meshes fall apart, silently.
+      // All nodes share one address, and the penalty would sink their scores until meshes fall apart, silently.
       penaliseSharedIp: false,
     },
   },

@@ -1,8 +1,8 @@
 /**
  * What is wrong with a configuration, collected: a user who made three mistakes is told of all three at once.
  *
- * A problem is one line: `<where> <key>: <what is wrong>, expected <what>`. `where` is `file:line:column`, the name of
- * an environment variable or a flag, and empty for a configuration that a program handed over.
+ * A problem is one line: `<where> <key>: <what is wrong>, expected <what>`. `where` is `file:line:column`,
+ * the name of an environment variable or a flag, and empty for a configuration that a program handed over.
  */
 import { FloodgateError } from '../core/errors.ts'
 import { configKeys, expectation, keyName, type Path, schemaAt } from './keys.ts'

@@ -1,14 +1,17 @@
 /**
  * Every key of the configuration, once: its name, bounds, default and meaning.
  *
- * The types, the JSON Schema for editors, the commented file of `floodgate init`, the names of the environment
- * variables, the text of every error and `docs/configuration.md` are derived from here, so that they cannot differ.
+ * The types, the JSON Schema for editors, the commented file of `floodgate init`, the names of the
+ * environment variables, the text of every error and `docs/configuration.md` are derived from here, so that
+ * they cannot differ.
  *
  * Rules:
- * - Objects are strict: an unknown key is an error, because a misspelt key that is ignored looks like a setting.
+ * - Objects are strict: an unknown key is an error, because a misspelt key that is ignored looks like a
+ *   setting.
  * - A name ends in its unit, and a number is a plain number. Every number has bounds.
- * - `describe` says what the key means and what turning it does; `title`, where there is one, is the noun phrase
- *   that completes "expected …" in an error; `examples` stand in the commented file for keys without a default.
+ * - `describe` says what the key means and what turning it does; `title`, where there is one, is the noun
+ *   phrase that completes "expected …" in an error; `examples` stand in the commented file for keys without a
+ *   default.
  * - The defaults here are those of the `wan` preset; `presets.ts` holds what the others change.
  * - Only what one value can tell is checked here. What needs two values is in `checks.ts`.
  */
@@ -253,7 +256,9 @@ const watchdog = z
       ),
     slowStartMs: whole(100, 600_000)
       .default(10_000)
-      .describe('Warn when the start of the node takes longer than this, in milliseconds.'),
+      .describe(
+        'While the start of the node is not finished, say each time what it waits for, in milliseconds.',
+      ),
   })
   .prefault({})
   .describe('When the node warns about itself.')
@@ -304,7 +309,7 @@ export const configSchema = z.strictObject({
     .meta({ examples: ['./bootstrap-peers.json'] })
     .optional()
     .describe(
-      'A JSON file { "<network>": ["<address>", …] } with addresses by which new nodes find the network.',
+      'A JSON file { "<network>": ["<address>", …] } with addresses by which new nodes find the network. Without it the command line reads the one that comes with Floodgate, and the library none.',
     ),
   connections,
   gossip,

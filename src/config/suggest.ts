@@ -3,9 +3,9 @@
  */
 
 /**
- * The candidate nearest to `name`, without regard to case; undefined when none is near. Near is at most a third of
- * the letters, and at most 3 edits: an insertion, a deletion, a change, or a swap of two neighbours. A candidate that
- * only adds a unit (`heartbeat`, `heartbeatMs`) is near as well.
+ * The candidate nearest to `name`, without regard to case; undefined when none is near. Near is at most a
+ * third of the letters, and at most 3 edits: an insertion, a deletion, a change, or a swap of two neighbours.
+ * A candidate that only adds a unit (`heartbeat`, `heartbeatMs`) is near as well.
  */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   const wanted = name.toLowerCase()

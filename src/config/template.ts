@@ -2,8 +2,8 @@
  * The commented `floodgate.yaml` of `floodgate init`: every key with its meaning and its default.
  *
  * Rules:
- * - A line that begins with `#` and a letter is a setting, one that begins with `# ` is text. Removing the marks of
- *   all settings gives a file that says the defaults aloud.
+ * - A line that begins with `#` and a letter is a setting, one that begins with `# ` is text. Removing the
+ *   marks of all settings gives a file that says the defaults aloud.
  * - Section headings are not commented out, so that one setting needs one edit.
  * - The few keys that everybody looks for first are set.
  */
@@ -18,8 +18,10 @@ export const SCHEMA_FILE = 'floodgate.schema.json'
 
 const WIDTH = 100
 
-/** Set in the file: who the node is, where it keeps its data, where it listens and whom it calls. */
-const ACTIVE = ['network', 'preset', 'dataDir', 'listen', 'peers']
+/**
+ * Set in the file. Not `listen`: who turns the preset to `local` must not stay open to the world by an old line.
+ */
+const ACTIVE = ['network', 'preset', 'dataDir', 'peers']
 
 /** The text of the file, with the defaults of the preset in `choices`. */
 export function renderTemplate(choices: Pick<ConfigInput, 'network' | 'preset'> = {}): string {

@@ -89,9 +89,7 @@ export interface PubSub {
 }
 
 /** One change in a `Store.write`. */
-export type StoreChange =
-  | { readonly put: string; readonly value: Uint8Array }
-  | { readonly delete: string }
+export type StoreChange = { readonly put: string; readonly value: Uint8Array } | { readonly delete: string }
 
 /** Small records that survive a restart. Keys start with `/` and a lower-case name of their owner. */
 export interface Store {
@@ -118,7 +116,12 @@ export interface Log {
  */
 export interface Metrics {
   counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>
-  counterFrom<L extends string>(name: string, help: string, labels: readonly L[], read: () => Readings<L>): void
+  counterFrom<L extends string>(
+    name: string,
+    help: string,
+    labels: readonly L[],
+    read: () => Readings<L>,
+  ): void
   gaugeFrom<L extends string>(name: string, help: string, labels: readonly L[], read: () => Readings<L>): void
   histogram<L extends string = never>(
     name: string,

@@ -85,9 +85,15 @@ export class FairQueue<T> {
     const lanes = [...this.#lanes.values()]
     const waiting = lanes.flatMap(lane => lane.items.slice(lane.head))
     assert.equal(this.#count, waiting.length)
-    assert.equal(this.#bytes, waiting.reduce((sum, item) => sum + (item?.sizeBytes ?? 0), 0))
+    assert.equal(
+      this.#bytes,
+      waiting.reduce((sum, item) => sum + (item?.sizeBytes ?? 0), 0),
+    )
     assert.ok(this.#count <= this.#options.maxItems && this.#bytes <= this.#options.maxBytes)
-    assert.ok(lanes.every(lane => lane.items.length > lane.head), 'a lane without items is in the line')
+    assert.ok(
+      lanes.every(lane => lane.items.length > lane.head),
+      'a lane without items is in the line',
+    )
   }
 
   #cut(): T[] {

@@ -122,7 +122,11 @@ export class Gate<T> {
     return actions
   }
 
-  #onMessage(event: Extract<GateEvent<T>, { type: 'message' }>, nowMs: number, actions: GateAction<T>[]): void {
+  #onMessage(
+    event: Extract<GateEvent<T>, { type: 'message' }>,
+    nowMs: number,
+    actions: GateAction<T>[],
+  ): void {
     const { key, from, ticket, sizeBytes, message } = event
     const known = this.#entries.get(key)
     if (known !== undefined && !known.isSettled && known.senders.length < SENDERS_MAX) {
@@ -168,7 +172,8 @@ export class Gate<T> {
   }
 
   #enqueue(entry: Entry<T>, actions: GateAction<T>[]): void {
-    if (this.#askedCount < this.#options.concurrency && this.#queue.count === 0) return this.#ask(entry, actions)
+    if (this.#askedCount < this.#options.concurrency && this.#queue.count === 0)
+      return this.#ask(entry, actions)
     entry.state = 'queued'
     const [first] = entry.senders
     assert.ok(first !== undefined, 'a message without a sender')
@@ -182,7 +187,11 @@ export class Gate<T> {
     actions.push({ type: 'ask', key: entry.key, call: entry.call, message: entry.message })
   }
 
-  #onVerdict(event: Extract<GateEvent<T>, { type: 'verdict' }>, nowMs: number, actions: GateAction<T>[]): void {
+  #onVerdict(
+    event: Extract<GateEvent<T>, { type: 'verdict' }>,
+    nowMs: number,
+    actions: GateAction<T>[],
+  ): void {
     const entry = this.#entries.get(event.key)
     if (entry === undefined || entry.call !== event.call) return
     if (entry.state !== 'asked' && entry.state !== 'overdue') return
@@ -221,14 +230,25 @@ export class Gate<T> {
     entry.isSettled = true
     this.#due.delete(entry.key)
     for (const [index, { from, ticket }] of entry.senders.entries()) {
-      actions.push({ type: 'settle', ticket, from, verdict: verdict === 'accept' && index > 0 ? 'ignore' : verdict })
+      actions.push({
+        type: 'settle',
+        ticket,
+        from,
+        verdict: verdict === 'accept' && index > 0 ? 'ignore' : verdict,
+      })
     }
   }
 
   #drop(entry: Entry<T>, actions: GateAction<T>[]): void {
     this.#settle(entry, 'ignore', actions)
     this.#forget(entry)
-    actions.push({ type: 'judged', message: entry.message, verdict: 'ignore', reason: 'overflow', late: entry.isLate })
+    actions.push({
+      type: 'judged',
+      message: entry.message,
+      verdict: 'ignore',
+      reason: 'overflow',
+      late: entry.isLate,
+    })
   }
 
   #forget(entry: Entry<T>): void {
@@ -284,6 +304,9 @@ export class Gate<T> {
     assert.ok(this.#askedCount <= this.#options.concurrency && this.#overdue.size <= OVERDUE_MAX)
     assert.ok(this.#askedCount === this.#options.concurrency || this.#queue.count === 0, 'the handler idles')
     assert.deepEqual(new Set(this.#due.keys()), new Set(entries.filter(e => !e.isSettled).map(e => e.key)))
-    assert.ok(entries.every(entry => !this.#seen.has(entry.key)), 'a judged message is judged again')
+    assert.ok(
+      entries.every(entry => !this.#seen.has(entry.key)),
+      'a judged message is judged again',
+    )
   }
 }

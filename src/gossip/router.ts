@@ -10,7 +10,16 @@
 import { FloodgateError } from '../core/errors.ts'
 import { messageHex, messageId, messageKey } from '../core/hash.ts'
 import type { Offence } from '../core/offences.ts'
-import type { Clock, GossipMessage, Histogram, Log, Metrics, PubSub, Readings, Watchdog } from '../core/ports.ts'
+import type {
+  Clock,
+  GossipMessage,
+  Histogram,
+  Log,
+  Metrics,
+  PubSub,
+  Readings,
+  Watchdog,
+} from '../core/ports.ts'
 import { Seen } from '../core/seen.ts'
 import type { Message, MessageId, PeerId, Topic, Verdict } from '../core/types.ts'
 import type { Handler, HandlerResult, HeaderOf, QuickVerify, TopicLimits } from '../core/upper.ts'
@@ -109,7 +118,14 @@ export class Router {
     if (this.#topics.has(topic)) throw new FloodgateError('TOPIC', `already subscribed to ${topic}`)
     const { limits, quickVerify } = setup
     const gate = new Gate<Message>({ ...limits, isQuick: quickVerify !== undefined }, this.#seen)
-    this.#topics.set(topic, { topic, setup, gate, counts: noCounts(), outcomes: new Map(), complaints: new Map() })
+    this.#topics.set(topic, {
+      topic,
+      setup,
+      gate,
+      counts: noCounts(),
+      outcomes: new Map(),
+      complaints: new Map(),
+    })
     this.#parts.pubsub.subscribe(topic, {
       maxPayloadBytes: limits.maxPayloadBytes,
       toAll: limits.floodDegree === 'all',
@@ -194,7 +210,11 @@ export class Router {
       case 'settle':
         return this.#parts.pubsub.settle(state.topic, action.ticket, action.from, action.verdict)
       case 'blame':
-        return this.#events.offence(action.peer, 'rejected', `${state.topic} ${messageHex(action.message.id)}`)
+        return this.#events.offence(
+          action.peer,
+          'rejected',
+          `${state.topic} ${messageHex(action.message.id)}`,
+        )
       case 'overdue':
         return this.#onOverdue(state)
       case 'judged':
@@ -213,7 +233,10 @@ export class Router {
     )
   }
 
-  #askQuick(state: TopicState, { message, key, call }: Extract<GateAction<Message>, { type: 'askQuick' }>): void {
+  #askQuick(
+    state: TopicState,
+    { message, key, call }: Extract<GateAction<Message>, { type: 'askQuick' }>,
+  ): void {
     const { quickVerify, header } = state.setup
     const preview = (): HandlerResult | Promise<HandlerResult> =>
       quickVerify?.({
@@ -226,7 +249,13 @@ export class Router {
       this.#run(
         state,
         state.gate.handle(
-          { type: 'quick', key, call, ...ruling, reason: ruling.reason === 'handler' ? 'quick' : ruling.reason },
+          {
+            type: 'quick',
+            key,
+            call,
+            ...ruling,
+            reason: ruling.reason === 'handler' ? 'quick' : ruling.reason,
+          },
           this.#nowMs(),
         ),
       ),
@@ -276,7 +305,10 @@ export class Router {
 
   #onOverdue(state: TopicState): void {
     state.counts.overdue++
-    this.#complain(state, `a verdict was not there after ${state.setup.limits.verdictTimeoutMs} ms: the message is not passed on`)
+    this.#complain(
+      state,
+      `a verdict was not there after ${state.setup.limits.verdictTimeoutMs} ms: the message is not passed on`,
+    )
   }
 
   /** Logs the 1st, 10th, 100th … time, so that a broken handler on a busy topic does not fill the disk. */
@@ -284,10 +316,17 @@ export class Router {
     const times = (state.complaints.get(text) ?? 0) + 1
     state.complaints.set(text, times)
     if (Math.log10(times) % 1 !== 0) return
-    this.#parts.log.warn(text, { topic: state.topic, times, ...(error === undefined ? {} : { error: describe(error) }) })
+    this.#parts.log.warn(text, {
+      topic: state.topic,
+      times,
+      ...(error === undefined ? {} : { error: describe(error) }),
+    })
   }
 
-  #onJudged(state: TopicState, { message, verdict, reason, late }: Extract<GateAction<Message>, { type: 'judged' }>): void {
+  #onJudged(
+    state: TopicState,
+    { message, verdict, reason, late }: Extract<GateAction<Message>, { type: 'judged' }>,
+  ): void {
     const { counts, outcomes } = state
     if (verdict === 'accept') {
       counts.accepted++
@@ -310,25 +349,50 @@ export class Router {
       [...this.#topics.values()].map(state => [{ topic: state.topic }, read(state)] as const)
     const counter = (name: string, help: string, read: (state: TopicState) => number): void =>
       metrics.counterFrom(name, help, ['topic'], byTopic(read))
-    counter('floodgate_messages_received_total', 'Distinct messages that reached the gate', s => s.counts.received)
-    counter('floodgate_messages_propagated_total', 'Messages of our own given to the mesh', s => s.counts.propagated)
-    counter('floodgate_message_copies_total', 'Payloads received, duplicates included', s => this.#parts.pubsub.copies(s.topic))
+    counter(
+      'floodgate_messages_received_total',
+      'Distinct messages that reached the gate',
+      s => s.counts.received,
+    )
+    counter(
+      'floodgate_messages_propagated_total',
+      'Messages of our own given to the mesh',
+      s => s.counts.propagated,
+    )
+    counter('floodgate_message_copies_total', 'Payloads received, duplicates included', s =>
+      this.#parts.pubsub.copies(s.topic),
+    )
     counter('floodgate_verdicts_late_total', 'Verdicts that came after their time', s => s.counts.late)
     counter('floodgate_verdicts_overdue_total', 'Verdicts that were not there in time', s => s.counts.overdue)
-    counter('floodgate_accepted_bytes_total', 'Payload bytes of accepted messages', s => s.counts.acceptedBytes)
-    metrics.gaugeFrom('floodgate_queue_messages', 'Messages that wait for the handler', ['topic'], byTopic(s => s.gate.queuedCount))
-    metrics.counterFrom('floodgate_verdicts_total', 'Messages by verdict and what decided it', ['topic', 'verdict', 'reason'], () =>
-      [...this.#topics.values()].flatMap(({ topic, outcomes }) =>
-        [...outcomes].map(([outcome, count]) => {
-          const [verdict = '', reason = ''] = outcome.split(' ')
-          return [{ topic, verdict, reason }, count] as const
-        }),
-      ),
+    counter(
+      'floodgate_accepted_bytes_total',
+      'Payload bytes of accepted messages',
+      s => s.counts.acceptedBytes,
     )
-    return metrics.histogram('floodgate_handler_seconds', 'Time to a verdict of the upper layer', HANDLER_BUCKETS, [
-      'topic',
-      'phase',
-    ])
+    metrics.gaugeFrom(
+      'floodgate_queue_messages',
+      'Messages that wait for the handler',
+      ['topic'],
+      byTopic(s => s.gate.queuedCount),
+    )
+    metrics.counterFrom(
+      'floodgate_verdicts_total',
+      'Messages by verdict and what decided it',
+      ['topic', 'verdict', 'reason'],
+      () =>
+        [...this.#topics.values()].flatMap(({ topic, outcomes }) =>
+          [...outcomes].map(([outcome, count]) => {
+            const [verdict = '', reason = ''] = outcome.split(' ')
+            return [{ topic, verdict, reason }, count] as const
+          }),
+        ),
+    )
+    return metrics.histogram(
+      'floodgate_handler_seconds',
+      'Time to a verdict of the upper layer',
+      HANDLER_BUCKETS,
+      ['topic', 'phase'],
+    )
   }
 }
 
@@ -343,7 +407,16 @@ function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
 }
 
 function noCounts(): TopicCounts {
-  return { received: 0, accepted: 0, ignored: 0, rejected: 0, late: 0, overdue: 0, acceptedBytes: 0, propagated: 0 }
+  return {
+    received: 0,
+    accepted: 0,
+    ignored: 0,
+    rejected: 0,
+    late: 0,
+    overdue: 0,
+    acceptedBytes: 0,
+    propagated: 0,
+  }
 }
 
 const NO_HEADER = new Uint8Array(0)

@@ -5,7 +5,14 @@
  * Rule: an update of the library that moves one of these members fails here, at start, with its name.
  */
 import assert from 'node:assert/strict'
-import { type GossipSub, type GossipsubOpts, gossipsub, StrictNoSign, StrictSign, type TopicValidatorResult } from '@libp2p/gossipsub'
+import {
+  type GossipSub,
+  type GossipsubOpts,
+  gossipsub,
+  StrictNoSign,
+  StrictSign,
+  type TopicValidatorResult,
+} from '@libp2p/gossipsub'
 import type { RPC } from '@libp2p/gossipsub/message'
 import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
@@ -32,7 +39,11 @@ export interface GossipOptions {
 
 /** What we use of the library's class beyond its exported interface. Private there, but for the first four. */
 export interface Internals extends GossipSub {
-  publish(topic: Topic, data: Uint8Array, options?: { floodPublish?: boolean }): Promise<{ recipients: PeerId[] }>
+  publish(
+    topic: Topic,
+    data: Uint8Array,
+    options?: { floodPublish?: boolean },
+  ): Promise<{ recipients: PeerId[] }>
   getMeshPeers(topic: Topic): string[]
   reportMessageValidationResult(id: string, source: string, verdict: TopicValidatorResult): void
   handleReceivedRpc(from: PeerId, rpc: RPC): Promise<void>
@@ -90,9 +101,7 @@ function settings(
   return {
     globalSignaturePolicy: unsigned ? StrictNoSign : StrictSign,
     // Signed: the library's own id of author and counter, which every implementation uses.
-    ...(unsigned
-      ? { msgIdFn: ids.unsigned, fastMsgIdFn: ids.fastUnsigned }
-      : { fastMsgIdFn: fastSigned }),
+    ...(unsigned ? { msgIdFn: ids.unsigned, fastMsgIdFn: ids.fastUnsigned } : { fastMsgIdFn: fastSigned }),
     // latin-1 strings: half the memory and a third of the time of the default base64.
     msgIdToStrFn: messageKey,
     // The gate decides what goes on; `topicValidators` would cost 38 copies where this costs 23.

@@ -18,11 +18,11 @@ import { createLibp2p } from 'libp2p'
 import { FloodgateError } from '../core/errors.ts'
 import type { Clock, ConnectionInfo, Host, HostEvents, Log, Metrics, PubSub } from '../core/ports.ts'
 import type { Address, PeerId } from '../core/types.ts'
+import { type Gossip, type GossipOptions, gossipService } from './gossipsub.ts'
 import type { Logs } from './log.ts'
 import type { NodeMetrics } from './metrics.ts'
 import { streamNoise } from './noise.ts'
 import { GossipPubSub } from './pubsub.ts'
-import { type Gossip, type GossipOptions, gossipService } from './gossipsub.ts'
 import { corkedTcp, type Traffic } from './transport.ts'
 
 export interface HostOptions {
@@ -57,19 +57,35 @@ const PING_TIMEOUT_MS = 5_000
 /** How long a connection may take to close before it is cut. */
 const CLOSE_TIMEOUT_MS = 1_000
 
+/** How long after it connected a peer may take to name its topics: two round trips across the world. */
+const SETTLING_MS = 2_000
+
 /** How often a silent connection is tried. Each try opens a stream, which costs more than an idle node does. */
 const MONITOR_PERIOD_MS = 30_000
 
 /** Assembles libp2p without starting it. @throws FloodgateError ADDRESS */
-export async function openHost(options: HostOptions, parts: HostParts): Promise<{ host: Host; pubsub: PubSub }> {
+export async function openHost(
+  options: HostOptions,
+  parts: HostParts,
+): Promise<{ host: Host; pubsub: PubSub }> {
   for (const address of [...options.listen, ...options.announce]) parseAddress(address)
   const traffic: Traffic = { sentBytes: 0, receivedBytes: 0 }
   const libp2p = await assemble(options, parts, traffic)
-  const host = new Libp2pHost(libp2p, traffic, parts.clock, parts.logs.forComponent('host'), options.connections.dialTimeoutMs)
+  const host = new Libp2pHost(
+    libp2p,
+    traffic,
+    parts.clock,
+    parts.logs.forComponent('host'),
+    options.connections.dialTimeoutMs,
+  )
   const pubsub = new GossipPubSub(libp2p.services.gossip, {
     log: parts.logs.forComponent('gossip'),
     metrics: parts.metrics.ours,
     connectionTo: peer => openConnection(libp2p, peer),
+    isSettling: () => {
+      const youngMs = parts.clock.wallMs() - SETTLING_MS
+      return libp2p.getConnections().some(connection => (connection.timeline.open ?? 0) > youngMs)
+    },
   })
   trafficMetrics(parts.metrics.ours, traffic)
   return { host, pubsub }
@@ -246,7 +262,9 @@ function parseAddress(address: Address): Multiaddr {
     return multiaddr(address)
   } catch (cause) {
     const example = '/ip4/203.0.113.7/tcp/9000/p2p/12D3KooW…'
-    throw new FloodgateError('ADDRESS', `${JSON.stringify(address)} is no multiaddr (example: ${example})`, { cause })
+    throw new FloodgateError('ADDRESS', `${JSON.stringify(address)} is no multiaddr (example: ${example})`, {
+      cause,
+    })
   }
 }
 
@@ -254,15 +272,19 @@ function parsePeer(peer: PeerId): Libp2pPeerId {
   try {
     return peerIdFromString(peer)
   } catch (cause) {
-    throw new FloodgateError('ADDRESS', `${JSON.stringify(peer)} is no peer id (example: 12D3KooW…)`, { cause })
+    throw new FloodgateError('ADDRESS', `${JSON.stringify(peer)} is no peer id (example: 12D3KooW…)`, {
+      cause,
+    })
   }
 }
 
 /** libp2p wraps the cause that helps (`ECONNREFUSED`) in layers of its own: the innermost one is quoted. */
 function networkError(what: string, cause: unknown): FloodgateError {
   const error = cause as Error
-  const inner = error instanceof AggregateError && error.errors.length > 0 ? (error.errors[0] as Error) : error
-  const timedOut = error.name === 'TimeoutError' || error.name === 'AbortError' || inner.name === 'TimeoutError'
+  const inner =
+    error instanceof AggregateError && error.errors.length > 0 ? (error.errors[0] as Error) : error
+  const timedOut =
+    error.name === 'TimeoutError' || error.name === 'AbortError' || inner.name === 'TimeoutError'
   const text = timedOut ? `${what}: no answer in time` : `${what}: ${inner.message}`
   return new FloodgateError(timedOut ? 'TIMEOUT' : 'DIAL', text, { cause })
 }

@@ -88,7 +88,10 @@ async function writeIdentity(path: string): Promise<void> {
       if (cause.code !== 'EEXIST') throw cause
     })
   } catch (cause) {
-    throw new FloodgateError('IDENTITY', `cannot write the identity file ${path}: ${(cause as Error).message}`)
+    throw new FloodgateError(
+      'IDENTITY',
+      `cannot write the identity file ${path}: ${(cause as Error).message}`,
+    )
   } finally {
     await rm(draft, { force: true })
   }

@@ -21,7 +21,11 @@ type Values = Record<string, number | true | undefined>
 export function libp2pMetrics(registry: Registry): Metrics {
   // biome-ignore lint/suspicious/noExplicitAny: the file header says why.
   const known = new Map<string, any>()
-  const base = (name: string, options: Options) => ({ name, help: options.help ?? name, registers: [registry] })
+  const base = (name: string, options: Options) => ({
+    name,
+    help: options.help ?? name,
+    registers: [registry],
+  })
 
   /** A metric by name; `make` runs once. */
   // biome-ignore lint/suspicious/noExplicitAny: the file header says why.
@@ -85,10 +89,18 @@ export function libp2pMetrics(registry: Registry): Metrics {
   })
 
   const histogram = (name: string, options: Options, labelNames: string[]) =>
-    new Histogram({ ...base(name, options), labelNames, ...(options.buckets === undefined ? {} : { buckets: options.buckets }) })
+    new Histogram({
+      ...base(name, options),
+      labelNames,
+      ...(options.buckets === undefined ? {} : { buckets: options.buckets }),
+    })
 
   const summary = (name: string, options: Options, labelNames: string[]) =>
-    new Summary({ ...base(name, options), labelNames, ...(options.percentiles === undefined ? {} : { percentiles: options.percentiles }) })
+    new Summary({
+      ...base(name, options),
+      labelNames,
+      ...(options.percentiles === undefined ? {} : { percentiles: options.percentiles }),
+    })
 
   return {
     trackMultiaddrConnection() {},

@@ -43,14 +43,18 @@ export class MessageIds {
   }
 
   /** gossipsub's `fastMsgIdFn` for unsigned messages. */
-  readonly fastUnsigned = (message: Parts): string => messageKey(this.of(message.topic, message.data ?? EMPTY))
+  readonly fastUnsigned = (message: Parts): string =>
+    messageKey(this.of(message.topic, message.data ?? EMPTY))
 
   /** gossipsub's `msgIdFn` for unsigned messages. */
   readonly unsigned = (message: Parts): Uint8Array => this.take(message.topic, message.data ?? EMPTY)
 }
 
 /** gossipsub's `fastMsgIdFn` for signed messages: the author and its counter, which is what their id is made of. */
-export function fastSigned(message: { from?: Uint8Array | undefined; seqno?: Uint8Array | undefined }): string {
+export function fastSigned(message: {
+  from?: Uint8Array | undefined
+  seqno?: Uint8Array | undefined
+}): string {
   return `${messageKey(message.from ?? EMPTY)}/${messageKey(message.seqno ?? EMPTY)}`
 }
 

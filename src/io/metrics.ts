@@ -42,7 +42,13 @@ function ourMetrics(registry: Registry): Metrics {
       return { inc: (values, by = 1) => (values === undefined ? counter.inc(by) : counter.inc(values, by)) }
     },
     histogram(name, help, buckets, labels = []) {
-      const histogram = new Histogram({ name, help, buckets: [...buckets], labelNames: [...labels], registers })
+      const histogram = new Histogram({
+        name,
+        help,
+        buckets: [...buckets],
+        labelNames: [...labels],
+        registers,
+      })
       return {
         observe: (value, values) =>
           values === undefined ? histogram.observe(value) : histogram.observe(values, value),
@@ -97,17 +103,27 @@ function gossipMetrics(registry: Registry): MetricsRegister {
   return {
     gauge,
     histogram: ({ name, help, labelNames = [], buckets }) =>
-      new Histogram({ name, help, labelNames, registers, ...(buckets === undefined ? {} : { buckets }) }) as never,
+      new Histogram({
+        name,
+        help,
+        labelNames,
+        registers,
+        ...(buckets === undefined ? {} : { buckets }),
+      }) as never,
     avgMinMax: ({ name, help, labelNames = [] }) => {
       const parts = ['avg', 'min', 'max'].map(
         part => new Gauge({ name: `${name}_${part}`, help: `${help} (${part})`, labelNames, registers }),
       )
       const set = (labels: Record<string, string | number>, values: number[]): void => {
         const sum = values.reduce((total, value) => total + value, 0)
-        const results = values.length === 0 ? [0, 0, 0] : [sum / values.length, Math.min(...values), Math.max(...values)]
+        const results =
+          values.length === 0 ? [0, 0, 0] : [sum / values.length, Math.min(...values), Math.max(...values)]
         for (const [index, part] of parts.entries()) part.set(labels, results[index] ?? 0)
       }
-      return { set: (...args: unknown[]) => (Array.isArray(args[0]) ? set({}, args[0]) : set(args[0] as never, args[1] as never)) } as never
+      return {
+        set: (...args: unknown[]) =>
+          Array.isArray(args[0]) ? set({}, args[0]) : set(args[0] as never, args[1] as never),
+      } as never
     },
   }
 }

@@ -21,8 +21,14 @@ function keyOf(bytes: Uint8Array): KeyObject {
   return key
 }
 
-function encrypt(plaintext: Uint8Array | Uint8ArrayList, nonce: Uint8Array, ad: Uint8Array, k: Uint8Array): Uint8ArrayList | Uint8Array {
-  if (plaintext.byteLength < ENCRYPT_FROM_BYTES) return defaultCrypto.chaCha20Poly1305Encrypt(plaintext, nonce, ad, k)
+function encrypt(
+  plaintext: Uint8Array | Uint8ArrayList,
+  nonce: Uint8Array,
+  ad: Uint8Array,
+  k: Uint8Array,
+): Uint8ArrayList | Uint8Array {
+  if (plaintext.byteLength < ENCRYPT_FROM_BYTES)
+    return defaultCrypto.chaCha20Poly1305Encrypt(plaintext, nonce, ad, k)
   const cipher = createCipheriv(ALGORITHM, keyOf(k), nonce, AEAD)
   if (ad.byteLength > 0) cipher.setAAD(ad, { plaintextLength: plaintext.byteLength })
   const parts: Uint8Array[] = []
@@ -33,8 +39,15 @@ function encrypt(plaintext: Uint8Array | Uint8ArrayList, nonce: Uint8Array, ad: 
   return new Uint8ArrayList(...parts)
 }
 
-function decrypt(ciphertext: Uint8Array | Uint8ArrayList, nonce: Uint8Array, ad: Uint8Array, k: Uint8Array, dst?: Uint8Array): Uint8ArrayList | Uint8Array {
-  if (ciphertext.byteLength < DECRYPT_FROM_BYTES) return defaultCrypto.chaCha20Poly1305Decrypt(ciphertext, nonce, ad, k, dst)
+function decrypt(
+  ciphertext: Uint8Array | Uint8ArrayList,
+  nonce: Uint8Array,
+  ad: Uint8Array,
+  k: Uint8Array,
+  dst?: Uint8Array,
+): Uint8ArrayList | Uint8Array {
+  if (ciphertext.byteLength < DECRYPT_FROM_BYTES)
+    return defaultCrypto.chaCha20Poly1305Decrypt(ciphertext, nonce, ad, k, dst)
   const end = ciphertext.byteLength - TAG_BYTES
   const decipher = createDecipheriv(ALGORITHM, keyOf(k), nonce, AEAD)
   if (ad.byteLength > 0) decipher.setAAD(ad, { plaintextLength: end })
@@ -49,7 +62,11 @@ function decrypt(ciphertext: Uint8Array | Uint8ArrayList, nonce: Uint8Array, ad:
   return out
 }
 
-export const cachedKeyCrypto: ICryptoInterface = { ...defaultCrypto, chaCha20Poly1305Encrypt: encrypt, chaCha20Poly1305Decrypt: decrypt }
+export const cachedKeyCrypto: ICryptoInterface = {
+  ...defaultCrypto,
+  chaCha20Poly1305Encrypt: encrypt,
+  chaCha20Poly1305Decrypt: decrypt,
+}
 
 export function streamNoise(): ReturnType<typeof noise> {
   return noise({ crypto: cachedKeyCrypto })

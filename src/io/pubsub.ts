@@ -11,7 +11,8 @@
  *   revived here, at every heartbeat.
  * - Payloads over the limit, and messages on topics without a subscription, are dropped before the library
  *   hashes and stores them. What does not decode is an offence of its sender.
- * - `publish` waits while most receivers have half a buffer queued: the library has no back-pressure.
+ * - `publish` waits while most receivers have half a buffer queued: the library has no back-pressure; and for
+ *   the first subscriber when a peer has just connected: what is published to nobody is lost.
  */
 import { TopicValidatorResult } from '@libp2p/gossipsub'
 import type { RPC } from '@libp2p/gossipsub/message'
@@ -26,6 +27,8 @@ export interface PubSubParts {
   readonly metrics: Metrics
   /** An open connection to a peer, if there is one. */
   connectionTo(peer: Libp2pPeerId): Connection | undefined
+  /** A connection is so young that its peer may not have named its topics yet. */
+  isSettling(): boolean
 }
 
 interface Subscription {
@@ -44,8 +47,15 @@ const VERDICTS: Record<Verdict, TopicValidatorResult> = {
 const CONGESTION_POLL_MS = 10
 const CONGESTION_WAIT_MS = 10_000
 
+/** How long `publish` waits for a first subscriber, when a peer has connected a moment ago. */
+const AUDIENCE_WAIT_MS = 2_000
+
 /** Errors of the read side that only a wrong frame causes; all others are streams that ended. */
-const MALFORMED_ERRORS = new Set(['InvalidDataLengthError', 'InvalidDataLengthLengthError', 'InvalidMessageLengthError'])
+const MALFORMED_ERRORS = new Set([
+  'InvalidDataLengthError',
+  'InvalidDataLengthLengthError',
+  'InvalidMessageLengthError',
+])
 
 export class GossipPubSub implements PubSub {
   readonly #gossip: Gossip
@@ -65,9 +75,17 @@ export class GossipPubSub implements PubSub {
     this.#router = gossip.router
     this.#parts = parts
     const { metrics } = parts
-    this.#dropped = metrics.counter('floodgate_gossip_dropped_total', 'Gossip dropped before the gate', ['reason'])
-    this.#revived = metrics.counter('floodgate_gossip_revived_total', 'Gossip streams opened again after a failure')
-    this.#waits = metrics.counter('floodgate_publish_waits_total', 'Calls of propagate that waited for room in buffers')
+    this.#dropped = metrics.counter('floodgate_gossip_dropped_total', 'Gossip dropped before the gate', [
+      'reason',
+    ])
+    this.#revived = metrics.counter(
+      'floodgate_gossip_revived_total',
+      'Gossip streams opened again after a failure',
+    )
+    this.#waits = metrics.counter(
+      'floodgate_publish_waits_total',
+      'Calls of propagate that waited for room in buffers',
+    )
     this.#guardStreams()
     this.#boundAnswers()
   }
@@ -77,7 +95,13 @@ export class GossipPubSub implements PubSub {
     this.#router.addEventListener('gossipsub:message', event => {
       const { msg, msgId, propagationSource } = event.detail
       const id = this.#contentId(msg.topic, msg.data, msgId)
-      events.message({ id, topic: msg.topic, payload: msg.data, from: propagationSource.toString(), ticket: msgId })
+      events.message({
+        id,
+        topic: msg.topic,
+        payload: msg.data,
+        from: propagationSource.toString(),
+        ticket: msgId,
+      })
     })
     this.#router.addEventListener('gossipsub:heartbeat', () => this.#revive())
   }
@@ -100,6 +124,8 @@ export class GossipPubSub implements PubSub {
   }
 
   async publish(topic: Topic, payload: Uint8Array): Promise<PublishResult> {
+    if (this.#router.getSubscribers(topic).length === 0 && this.#parts.isSettling())
+      await this.#audience(topic)
     if (this.#queue !== undefined || this.#isCongested(topic)) await this.#turn(topic)
     try {
       const { recipients } = await this.#router.publish(topic, payload, {
@@ -192,7 +218,11 @@ export class GossipPubSub implements PubSub {
     subscription.copies++
     const sizeBytes = message.data?.byteLength ?? 0
     if (sizeBytes <= subscription.maxPayloadBytes) return true
-    this.#blame(from, 'oversized', `${sizeBytes} bytes on ${message.topic}, limit ${subscription.maxPayloadBytes}`)
+    this.#blame(
+      from,
+      'oversized',
+      `${sizeBytes} bytes on ${message.topic}, limit ${subscription.maxPayloadBytes}`,
+    )
     return false
   }
 
@@ -245,7 +275,10 @@ export class GossipPubSub implements PubSub {
       entry.muteBeats++
       if (entry.muteBeats < 2 || Math.log2(entry.muteBeats) % 1 !== 0) continue
       this.#revived.inc()
-      this.#parts.log.warn('gossip with a peer had stopped: opened again', { peer: id, muteBeats: entry.muteBeats })
+      this.#parts.log.warn('gossip with a peer had stopped: opened again', {
+        peer: id,
+        muteBeats: entry.muteBeats,
+      })
       this.#router.onPeerConnected(entry.peer, connection)
     }
   }
@@ -262,11 +295,34 @@ export class GossipPubSub implements PubSub {
     return full * 2 > receivers.length
   }
 
+  /**
+   * Waits until somebody has subscribed. A message that is published to nobody is lost: the library offers it
+   * only to peers outside the mesh, and the first subscriber is taken into the mesh at once.
+   */
+  #audience(topic: Topic): Promise<void> {
+    return new Promise(resolve => {
+      const done = (): void => {
+        clearTimeout(timer)
+        this.#router.removeEventListener('subscription-change', look)
+        resolve()
+      }
+      const look = (): void => {
+        if (this.#router.getSubscribers(topic).length > 0) done()
+      }
+      const timer = setTimeout(done, AUDIENCE_WAIT_MS)
+      this.#router.addEventListener('subscription-change', look)
+    })
+  }
+
   /** Waits until there is room, after all calls that wait already, so that messages leave in their order. */
   #turn(topic: Topic): Promise<void> {
     this.#waits.inc()
     const turn = (this.#queue ?? Promise.resolve()).then(async () => {
-      for (let waitedMs = 0; this.#isCongested(topic) && waitedMs < CONGESTION_WAIT_MS; waitedMs += CONGESTION_POLL_MS) {
+      for (
+        let waitedMs = 0;
+        this.#isCongested(topic) && waitedMs < CONGESTION_WAIT_MS;
+        waitedMs += CONGESTION_POLL_MS
+      ) {
         await new Promise(resolve => setTimeout(resolve, CONGESTION_POLL_MS))
       }
       if (this.#queue === turn) this.#queue = undefined

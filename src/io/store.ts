@@ -34,20 +34,29 @@ export async function openStore(dataDir: string, log: Log, nowMs: number): Promi
     return storeOn(await openLevel(path))
   } catch (cause) {
     if (isLocked(cause)) {
-      throw new FloodgateError('IN_USE', `another process uses the data folder ${resolve(dataDir)}`, { cause })
+      throw new FloodgateError('IN_USE', `another process uses the data folder ${resolve(dataDir)}`, {
+        cause,
+      })
     }
     if (isForbidden(cause)) {
       throw new FloodgateError('STORE', `cannot use the data folder ${path}: ${reasonOf(cause)}`, { cause })
     }
     const aside = await setAside(path, nowMs)
-    log.error('the data folder is damaged: set aside, starting with an empty one', { aside, reason: reasonOf(cause) })
+    log.error('the data folder is damaged: set aside, starting with an empty one', {
+      aside,
+      reason: reasonOf(cause),
+    })
     return storeOn(await openLevel(path))
   }
 }
 
 async function openLevel(path: string): Promise<Level<string, Uint8Array>> {
   // No compression: records are small and mostly random bytes.
-  const level = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view', compression: false })
+  const level = new Level<string, Uint8Array>(path, {
+    keyEncoding: 'utf8',
+    valueEncoding: 'view',
+    compression: false,
+  })
   await level.open()
   try {
     // LevelDB opens some damaged folders and fails at the first read: read everything once, it is small.
@@ -83,7 +92,8 @@ function storeOn(level: Level<string, Uint8Array>): LevelStore {
     },
     async *entries(prefix) {
       // Keys are text: what starts with the prefix lies between it and the prefix with the last code point.
-      for await (const [key, value] of level.iterator({ gte: prefix, lt: `${prefix}\u{10ffff}` })) yield { key, value }
+      for await (const [key, value] of level.iterator({ gte: prefix, lt: `${prefix}\u{10ffff}` }))
+        yield { key, value }
     },
     close() {
       closed ??= level.close()

@@ -22,7 +22,12 @@ export interface RunningWatchdog extends Watchdog {
   stop(): void
 }
 
-export function startWatchdog(options: WatchdogOptions, clock: Clock, log: Log, metrics: Metrics): RunningWatchdog {
+export function startWatchdog(
+  options: WatchdogOptions,
+  clock: Clock,
+  log: Log,
+  metrics: Metrics,
+): RunningWatchdog {
   let lastTickMs = clock.nowMs()
   let longest = { part: '', ms: 0 }
   let worstMs = 0
@@ -30,7 +35,12 @@ export function startWatchdog(options: WatchdogOptions, clock: Clock, log: Log, 
   let minuteSinceMs = lastTickMs
   let lines = 0
 
-  metrics.counterFrom('floodgate_event_loop_stalls_total', 'Times the event loop stood still for too long', [], () => [[{}, stalls]])
+  metrics.counterFrom(
+    'floodgate_event_loop_stalls_total',
+    'Times the event loop stood still for too long',
+    [],
+    () => [[{}, stalls]],
+  )
   metrics.gaugeFrom('floodgate_event_loop_delay_seconds', 'Longest delay since the last reading', [], () => {
     const reading = worstMs / 1_000
     worstMs = 0
@@ -46,7 +56,11 @@ export function startWatchdog(options: WatchdogOptions, clock: Clock, log: Log, 
     if (++lines > LINES_PER_MINUTE) return
     const isExplained = longest.ms * 2 >= delayMs
     const part = isExplained ? longest.part : 'unknown: no part that is watched'
-    log.warn('the event loop stood still', { delayMs: Math.round(delayMs), part, partMs: Math.round(longest.ms) })
+    log.warn('the event loop stood still', {
+      delayMs: Math.round(delayMs),
+      part,
+      partMs: Math.round(longest.ms),
+    })
   }
 
   const stop = clock.every(TICK_MS, () => {
@@ -77,7 +91,12 @@ export function startWatchdog(options: WatchdogOptions, clock: Clock, log: Log, 
  * and what it still does is no longer waited for.
  * @throws FloodgateError TIMEOUT
  */
-export async function withDeadline<T>(part: string, promise: Promise<T>, timeoutMs: number, log: Log): Promise<T> {
+export async function withDeadline<T>(
+  part: string,
+  promise: Promise<T>,
+  timeoutMs: number,
+  log: Log,
+): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {

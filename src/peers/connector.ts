@@ -67,7 +67,9 @@ export class Connector {
 
   /** The addresses that are kept connected. */
   kept(): Address[] {
-    return [...this.#wanted.values()].filter(wanted => wanted.purpose === 'kept').map(wanted => wanted.address)
+    return [...this.#wanted.values()]
+      .filter(wanted => wanted.purpose === 'kept')
+      .map(wanted => wanted.address)
   }
 
   handle(event: ConnectorEvent, nowMs: number): ConnectorAction[] {

@@ -11,7 +11,13 @@ import { FloodgateError } from '../core/errors.ts'
 import type { Offence } from '../core/offences.ts'
 import type { Clock, ConnectionInfo, Counter, Host, Log, Metrics, Random } from '../core/ports.ts'
 import type { Address, Direction, PeerId } from '../core/types.ts'
-import { Connector, type ConnectorAction, type ConnectorEvent, type ConnectorOptions, WANTED_MAX } from './connector.ts'
+import {
+  Connector,
+  type ConnectorAction,
+  type ConnectorEvent,
+  type ConnectorOptions,
+  WANTED_MAX,
+} from './connector.ts'
 import { type ScoreOptions, Scores } from './score.ts'
 
 export interface PeerInfo {
@@ -161,7 +167,10 @@ export class Peers {
       },
       error => {
         this.#dials.inc({ result: 'failed' })
-        this.#parts.log.info('could not connect, will try again', { address, reason: (error as Error).message })
+        this.#parts.log.info('could not connect, will try again', {
+          address,
+          reason: (error as Error).message,
+        })
         this.#feed({ type: 'failed', address })
       },
     )
