@@ -17,7 +17,7 @@ import type { Config, ConfigInput } from './config/schema.ts'
 import { topicLimits } from './config/topics.ts'
 import { FloodgateError } from './core/errors.ts'
 import type { Offence } from './core/offences.ts'
-import type { Host, Log, PubSub } from './core/ports.ts'
+import type { Host, Log, PubSub, Store } from './core/ports.ts'
 import type { Address, Direction, Message, MessageId, PeerId, Topic, Verdict } from './core/types.ts'
 import type { Handler, TopicOptions } from './core/upper.ts'
 import type { Reason } from './gossip/gate.ts'
@@ -25,7 +25,7 @@ import { Router, type TopicCounts, type TopicSetup } from './gossip/router.ts'
 import { checkTopic } from './gossip/topics.ts'
 import { readBootstrap } from './io/bootstrap.ts'
 import { systemClock, systemRandom } from './io/clock.ts'
-import { openHost } from './io/host.ts'
+import { type NetworkParts, openHost } from './io/host.ts'
 import { type Identity, loadIdentity, temporaryIdentity } from './io/identity.ts'
 import { type Logs, openLogs } from './io/log.ts'
 import { type NodeMetrics, openMetrics } from './io/metrics.ts'
@@ -88,23 +88,35 @@ interface Running {
   readonly metrics: NodeMetrics
 }
 
+/** What a node is made of, where it is not what the configuration says. */
+export interface NodeParts extends NetworkParts {
+  /** In place of the identity file. */
+  readonly identity?: Identity
+  /** In place of the database in the data folder. Closed by the node at `stop`. */
+  readonly openStore?: () => Promise<Store>
+}
+
 /**
  * Checks the configuration and reads (or makes) the identity; nothing is opened before `start`. Without
  * `dataDir` everything is in memory, and the identity lasts as long as the node object.
+ * @param parts what is replaced by something of the caller's
  * @throws FloodgateError CONFIG, IDENTITY
  */
-export async function createNode(config: ConfigInput = {}): Promise<Node> {
+export async function createNode(config: ConfigInput = {}, parts: NodeParts = {}): Promise<Node> {
   const checked = parseConfig(config)
   const file =
     checked.identityFile ??
     (checked.dataDir === undefined ? undefined : join(checked.dataDir, 'identity.key'))
-  const identity = file === undefined ? await temporaryIdentity() : await loadIdentity(file, { create: true })
-  return new Node(checked, identity)
+  const identity =
+    parts.identity ??
+    (file === undefined ? await temporaryIdentity() : await loadIdentity(file, { create: true }))
+  return new Node(checked, identity, parts)
 }
 
 export class Node extends EventEmitter<NodeEvents> {
   readonly #config: Config
   readonly #identity: Identity
+  readonly #replaced: NodeParts
   readonly #logs: Logs
   readonly #log: Log
   readonly #clock = systemClock()
@@ -117,9 +129,10 @@ export class Node extends EventEmitter<NodeEvents> {
   #open: { readonly part: string; close(): void | Promise<void> }[] = []
 
   /** Use `createNode`. */
-  constructor(config: Config, identity: Identity) {
+  constructor(config: Config, identity: Identity, parts: NodeParts) {
     super()
     this.#config = config
+    this.#replaced = parts
     this.#identity = identity
     this.#logs = openLogs(config.log)
     this.#log = this.#logs.forComponent('node')
@@ -296,9 +309,9 @@ export class Node extends EventEmitter<NodeEvents> {
   }
 
   async #openStore(): Promise<void> {
-    const { dataDir, network } = this.#config
-    if (dataDir === undefined) return
-    const store = await openStore(dataDir, this.#logs.forComponent('store'), this.#clock.wallMs())
+    const { network } = this.#config
+    const store = await this.#storeOf(this.#config.dataDir)
+    if (store === undefined) return
     this.#open.push({ part: 'the data folder', close: () => store.close() })
     const owner = await store.get(NETWORK_KEY)
     if (owner === undefined) {
@@ -309,8 +322,14 @@ export class Node extends EventEmitter<NodeEvents> {
     if (name === network) return
     throw new FloodgateError(
       'CONFIG',
-      `the data folder ${dataDir} belongs to network ${name}, not to ${network}`,
+      `the data folder ${this.#config.dataDir ?? ''} belongs to network ${name}, not to ${network}`,
     )
+  }
+
+  async #storeOf(dataDir: string | undefined): Promise<Store | undefined> {
+    if (this.#replaced.openStore !== undefined) return await this.#replaced.openStore()
+    if (dataDir === undefined) return undefined
+    return await openStore(dataDir, this.#logs.forComponent('store'), this.#clock.wallMs())
   }
 
   async #readBootstrap(): Promise<Address[]> {
@@ -325,7 +344,13 @@ export class Node extends EventEmitter<NodeEvents> {
   async #openHost(metrics: NodeMetrics): Promise<{ host: Host; pubsub: PubSub }> {
     const opened = await openHost(
       { ...this.#config, agent: `floodgate/${VERSION}` },
-      { privateKey: this.#identity.privateKey, clock: this.#clock, logs: this.#logs, metrics },
+      {
+        ...this.#replaced,
+        privateKey: this.#identity.privateKey,
+        clock: this.#clock,
+        logs: this.#logs,
+        metrics,
+      },
     )
     this.#open.push({ part: 'libp2p', close: () => opened.host.stop() })
     return opened

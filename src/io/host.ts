@@ -14,7 +14,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import { yamux } from '@libp2p/yamux'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
+import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { FloodgateError } from '../core/errors.ts'
 import type { Clock, ConnectionInfo, Host, HostEvents, Log, Metrics, PubSub } from '../core/ports.ts'
 import type { Address, PeerId } from '../core/types.ts'
@@ -42,7 +42,18 @@ export interface HostOptions {
   readonly gossip: GossipOptions
 }
 
-export interface HostParts {
+type Transports = NonNullable<Libp2pOptions['transports']>
+type Encrypters = NonNullable<Libp2pOptions['connectionEncrypters']>
+
+/** What of libp2p may be replaced; for simulators, and for networks that are not TCP. */
+export interface NetworkParts {
+  /** A transport; it adds what it carries to `traffic`. TCP with corked writes without it. */
+  readonly transport?: (traffic: Traffic) => Transports[number]
+  /** What authenticates and encrypts connections. Noise without it. */
+  readonly encrypter?: Encrypters[number]
+}
+
+export interface HostParts extends NetworkParts {
   readonly privateKey: PrivateKey
   readonly clock: Clock
   readonly logs: Logs
@@ -100,18 +111,8 @@ function assemble(options: HostOptions, parts: HostParts, traffic: Traffic): Pro
     addresses: { listen: [...options.listen], announce: [...options.announce] },
     logger: parts.logs.libp2p,
     metrics: () => parts.metrics.libp2p,
-    transports: [
-      corkedTcp(traffic, {
-        // A refused connection costs less than an accepted one that is then closed: the kernel's queue is short.
-        backlog: 256,
-        // Half-open peers are found by the monitor below; this is the last resort for sockets that never spoke.
-        inboundSocketInactivityTimeout: 120_000,
-        outboundSocketInactivityTimeout: 120_000,
-        // Headroom above `max` for sockets that are still shaking hands.
-        maxConnections: connections.max + connections.pendingInboundMax,
-      }),
-    ],
-    connectionEncrypters: [streamNoise()],
+    transports: [parts.transport === undefined ? tcpTransport(traffic, options) : parts.transport(traffic)],
+    connectionEncrypters: [parts.encrypter ?? streamNoise()],
     streamMuxers: [
       yamux({
         // A peer needs a handful of streams; a thousand (the default) is a way to fill our memory.
@@ -159,6 +160,21 @@ function assemble(options: HostOptions, parts: HostParts, traffic: Traffic): Pro
       ping: ping({ timeout: PING_TIMEOUT_MS, maxInboundStreams: 2, maxOutboundStreams: 1 }),
       gossip: gossipService(options.gossip, parts.metrics.gossip),
     },
+  })
+}
+
+function tcpTransport(
+  traffic: Traffic,
+  { connections: { max, pendingInboundMax } }: HostOptions,
+): Transports[number] {
+  return corkedTcp(traffic, {
+    // A refused connection costs less than an accepted one that is then closed: the kernel's queue is short.
+    backlog: 256,
+    // Half-open peers are found by the monitor below; this is the last resort for sockets that never spoke.
+    inboundSocketInactivityTimeout: 120_000,
+    outboundSocketInactivityTimeout: 120_000,
+    // Headroom above `max` for sockets that are still shaking hands.
+    maxConnections: max + pendingInboundMax,
   })
 }
 
