@@ -1,0 +1,36 @@
+/**
+ * What a node has to tell the cluster, gathered into few lines.
+ *
+ * A line per event would cost the node more than the message did, so events wait for the next report. At most
+ * `EVENTS_MAX` wait; whoever adds the last one learns that the report is due.
+ */
+import type { PeerId, Verdict } from '../../core/types.ts'
+import type { NodeStats, Report } from './protocol.ts'
+import type { Expectation } from './tally.ts'
+
+export const EVENTS_MAX = 4_096
+
+export class Reporter {
+  #sent: [id: string, atUs: number, sizeBytes: number, expect: Expectation][] = []
+  #verdicts: [id: string, atUs: number, from: PeerId, verdict: Verdict][] = []
+
+  sent(id: string, atUs: number, sizeBytes: number, expect: Expectation): void {
+    this.#sent.push([id, atUs, sizeBytes, expect])
+  }
+
+  verdict(id: string, atUs: number, from: PeerId, verdict: Verdict): void {
+    this.#verdicts.push([id, atUs, from, verdict])
+  }
+
+  get size(): number {
+    return this.#sent.length + this.#verdicts.length
+  }
+
+  /** Everything since the last call. */
+  take(stats: NodeStats): Report {
+    const report = { sent: this.#sent, verdicts: this.#verdicts, stats }
+    this.#sent = []
+    this.#verdicts = []
+    return report
+  }
+}
