@@ -3,7 +3,8 @@
  *
  * - It joins the topics of the configuration and of the handler module. A topic without a handler accepts
  *   everything: the node is a relay for it, and the banner says so.
- * - ^C or SIGTERM ends it in order, also while it is still starting; a second one at once, with exit code 1.
+ * - ^C or SIGTERM ends it in order, also while it is still starting; a second one kills it. Why not an exit: Node
+ *   waits for its threads even then, and one of them may be what hangs.
  * - Standard output is the banner and a status line now and then; logs go to standard error.
  */
 import { fileURLToPath } from 'node:url'
@@ -76,13 +77,13 @@ async function start(options: StartOptions, context: CommandContext): Promise<nu
   return 0
 }
 
-/** Resolves with the first signal; the second one ends the process. */
+/** Resolves with the first signal; the second one kills the process. */
 function endingSignal(): Promise<string> {
   return new Promise(resolve => {
     const onSignal = (signal: string): void => {
       for (const name of SIGNALS) {
         process.removeAllListeners(name)
-        process.once(name, () => process.exit(1))
+        process.once(name, () => process.kill(process.pid, 'SIGKILL'))
       }
       resolve(signal)
     }

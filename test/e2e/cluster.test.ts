@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -49,14 +49,35 @@ class Cluster {
 
   /** The processes of its nodes, now. */
   nodes(): number[] {
-    const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n')
-    const pairs = lines.map(line => line.trim().split(/\s+/).map(Number))
-    // `ps` itself is a child of ours, not of the cluster.
-    return pairs.filter(([, parent]) => parent === this.process.pid).map(([pid = 0]) => pid)
+    return children(this.process.pid)
   }
 
   kill(signal: NodeJS.Signals): void {
     this.process.kill(signal)
+  }
+}
+
+/** The children of a process. A small Linux image has no `ps`, and other systems have no /proc. */
+function children(parent: number | undefined): number[] {
+  if (existsSync('/proc/self/stat')) {
+    return readdirSync('/proc')
+      .filter(name => /^\d+$/.test(name))
+      .map(Number)
+      .filter(pid => parentOf(pid) === parent)
+  }
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n')
+  const pairs = lines.map(line => line.trim().split(/\s+/).map(Number))
+  // `ps` itself is a child of ours, not of the cluster.
+  return pairs.filter(([, ppid]) => ppid === parent).map(([pid = 0]) => pid)
+}
+
+/** From /proc/PID/stat: `pid (name) state ppid …`, where the name may hold anything. */
+function parentOf(pid: number): number | undefined {
+  try {
+    const [, ppid] = /.*\) \S+ (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
+    return Number(ppid)
+  } catch {
+    return undefined
   }
 }
 
