@@ -1,3 +1,6 @@
+/**
+ * The way in for programs: a configuration as an object, without file, environment and flags (`load.ts`).
+ */
 import { mergeLayers } from './layers.ts'
 import type { Config } from './schema.ts'
 

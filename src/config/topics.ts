@@ -1,3 +1,6 @@
+/**
+ * The limits of one topic, merged from `topicDefaults` and the topic's own entry.
+ */
 import type { TopicLimits } from '../core/upper.ts'
 import type { Config } from './schema.ts'
 

@@ -17,3 +17,6 @@ export const GOSSIP_PAYLOAD_MAX_BYTES = GOSSIP_FRAME_MAX_BYTES - GOSSIP_FRAME_OV
 
 /** The longest topic, in bytes of UTF-8: every message carries it. */
 export const TOPIC_MAX_BYTES = 256
+
+/** The longest header that a quick verdict is given: what an announcement can carry beside its own fields. */
+export const HEADER_MAX_BYTES = 1_024

@@ -3,7 +3,7 @@
  *
  * A score starts at 0, sinks by a weight with each offence and decays back to 0 (`peers/score.ts`). Weights
  * are chosen against the default drop line of −100: an offence that an honest peer can commit by accident
- * must cost less than a tenth of it, one that only a broken or hostile peer commits may cost a quarter.
+ * must cost a tenth of it at most, one that only a broken or hostile peer commits may cost a quarter.
  */
 
 export const OFFENCES = {

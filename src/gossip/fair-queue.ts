@@ -3,9 +3,10 @@
  *
  * Rules:
  * - First in, first out per peer; across peers one item each in turn.
- * - When the queue is over its count or its bytes, the peer that holds most of what is over loses its oldest
- *   item, until all fits. The newest items are kept: in a ledger an old transaction is the likelier one to be
- *   known, included or outdated. A single item larger than the whole queue is dropped itself.
+ * - When the queue is over its count or its bytes, the peer that holds most of what is over (bytes, if both are;
+ *   of equals the one whose turn is next) loses its oldest item, until all fits. The newest items are kept: in a
+ *   ledger an old transaction is the likelier one to be known, included or outdated. A single item larger than
+ *   the whole queue is dropped itself, and nothing else for it.
  * - Choosing whom to cut looks at every peer that has items, so it costs time in proportion to connected peers,
  *   and only while the queue is full.
  */
@@ -50,6 +51,7 @@ export class FairQueue<T> {
 
   /** Adds an item and returns what had to go for it, oldest first; it may be the item itself. */
   push(peer: PeerId, value: T, sizeBytes: number): T[] {
+    if (sizeBytes > this.#options.maxBytes) return [value]
     let lane = this.#lanes.get(peer)
     if (lane === undefined) {
       lane = { items: [], head: 0, bytes: 0 }

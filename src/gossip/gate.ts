@@ -4,18 +4,24 @@
  *   message → [quick] → queued → asked → judged
  *
  * Rules:
- * - A message id is judged once. Copies that come by other peers meanwhile join it and share its fate; copies
- *   that come later are ignored (`core/seen.ts` remembers ids across all topics).
+ * - A message id is judged once. Copies that come meanwhile join it and share its fate, those after its
+ *   settlement and those beyond `SENDERS_MAX` are ignored; so are copies that come later (`core/seen.ts`
+ *   remembers ids across all topics).
  * - Every ticket that comes in is settled exactly once: accept, ignore or reject. Why exactly once: gossip keeps
  *   an unsettled message in memory, and forwards an accepted one each time it is told to.
- * - A verdict is due `verdictTimeoutMs` after arrival. Then the message is settled as ignored, and its place in
- *   the upper layer counts as free, so that a handler that never returns cannot stop the topic. A verdict that
- *   comes later still decides delivery (`late`), but the message is not passed on. At most `overdueMax` such
- *   calls are waited for; beyond that the oldest is given up.
+ * - A verdict is due `verdictTimeoutMs` after arrival. Then the message is settled as ignored. A verdict that
+ *   comes later still decides delivery (`late`), but the message is not passed on.
  * - At most `concurrency` handler calls are under way; what waits is bounded and fair (`fair-queue.ts`). A
  *   message that was dropped there has not been judged: if it comes again, it is a new message.
- * - With a quick verdict, that one settles the message, and the handler's decides delivery.
- * - A reject is blamed on every peer that sent a copy, also when it comes late: each of them vouched for it.
+ * - A handler call holds its place for `verdictTimeoutMs`. Then the place counts as free, so that a handler that
+ *   never returns cannot stop the topic. Why from the call on and not from the arrival: what has waited long in
+ *   the queue, or has its quick verdict, is no longer due, and its call could hold the place for ever. At most
+ *   `OVERDUE_MAX` such calls are waited for; beyond that the oldest is given up.
+ * - With a quick verdict, that one settles the message, and the handler's decides delivery; an ignore or reject
+ *   there is final. As much may wait for quick verdicts as for the handler; what comes beyond it is dropped. One
+ *   that is not there when it is due decides nothing any more: then the handler is asked.
+ * - A reject is blamed on every peer that sent a copy until then, `SENDERS_MAX` copies at most, also when it comes
+ *   late: each of them vouched for it.
  *
  * `T` is what the caller wants back with an action: the message.
  */
@@ -53,10 +59,10 @@ export type GateAction<T> =
   /** The verdict was not there in time; `judged` follows when it comes or is given up. */
   | { type: 'overdue'; message: T }
 
-/** How many senders of one undecided message are remembered for blame; further copies are ignored at once. */
+/** How many copies of one undecided message are remembered with their senders; further ones are ignored at once. */
 export const SENDERS_MAX = 16
 
-/** How many overdue handler calls are waited for, per topic. */
+/** How many handler calls that have lost their place are waited for, per topic. */
 export const OVERDUE_MAX = 1_024
 
 interface Entry<T> {
@@ -65,6 +71,8 @@ interface Entry<T> {
   readonly sizeBytes: number
   readonly senders: { readonly from: PeerId; readonly ticket: string }[]
   readonly dueAtMs: number
+  /** Until when a handler call that is under way holds its place. */
+  placeUntilMs: number
   /** The number of the last call to the upper layer, to tell its answer from those to earlier messages. */
   call: number
   state: 'quick' | 'queued' | 'asked' | 'overdue'
@@ -78,10 +86,12 @@ export class Gate<T> {
   readonly #entries = new Map<MessageKey, Entry<T>>()
   /** Entries that are not settled, in the order in which their verdicts are due. */
   readonly #due = new Map<MessageKey, Entry<T>>()
+  /** Handler calls that hold a place, in the order in which they lose it. */
+  readonly #asked = new Map<MessageKey, Entry<T>>()
   readonly #overdue = new Map<MessageKey, Entry<T>>()
   readonly #queue: FairQueue<Entry<T>>
   #quickCount = 0
-  #askedCount = 0
+  #quickBytes = 0
   #calls = 0
 
   constructor(options: GateOptions, seen: Seen) {
@@ -96,8 +106,8 @@ export class Gate<T> {
   }
 
   /** Whether a message has been judged or waits for it: it needs no second copy. */
-  knows(key: MessageKey): boolean {
-    return this.#seen.has(key) || this.#entries.has(key)
+  knows(key: MessageKey, nowMs: number): boolean {
+    return this.#seen.has(key, nowMs) || this.#entries.has(key)
   }
 
   handle(event: GateEvent<T>, nowMs: number): GateAction<T>[] {
@@ -129,11 +139,11 @@ export class Gate<T> {
   ): void {
     const { key, from, ticket, sizeBytes, message } = event
     const known = this.#entries.get(key)
-    if (known !== undefined && !known.isSettled && known.senders.length < SENDERS_MAX) {
+    if (known !== undefined && known.senders.length < SENDERS_MAX) {
       known.senders.push({ from, ticket })
-      return
+      if (!known.isSettled) return
     }
-    if (known !== undefined || this.#seen.has(key)) {
+    if (known !== undefined || this.#seen.has(key, nowMs)) {
       actions.push({ type: 'settle', ticket, from, verdict: 'ignore' })
       return
     }
@@ -143,6 +153,7 @@ export class Gate<T> {
       sizeBytes,
       senders: [{ from, ticket }],
       dueAtMs: nowMs + this.#options.verdictTimeoutMs,
+      placeUntilMs: 0,
       call: 0,
       state: 'queued',
       isSettled: false,
@@ -150,40 +161,51 @@ export class Gate<T> {
     }
     this.#entries.set(key, entry)
     this.#due.set(key, entry)
-    if (!this.#options.isQuick) this.#enqueue(entry, actions)
-    else if (this.#quickCount < this.#options.queueMaxMessages) this.#askQuick(entry, actions)
-    else this.#drop(entry, actions)
+    if (this.#options.isQuick) this.#askQuick(entry, actions)
+    else this.#enqueue(entry, nowMs, actions)
   }
 
   #askQuick(entry: Entry<T>, actions: GateAction<T>[]): void {
+    const { queueMaxMessages, queueMaxBytes } = this.#options
+    if (this.#quickCount >= queueMaxMessages || this.#quickBytes + entry.sizeBytes > queueMaxBytes) {
+      this.#drop(entry, actions)
+      return
+    }
     entry.state = 'quick'
     entry.call = ++this.#calls
     this.#quickCount++
+    this.#quickBytes += entry.sizeBytes
     actions.push({ type: 'askQuick', key: entry.key, call: entry.call, message: entry.message })
   }
 
   #onQuick(event: Extract<GateEvent<T>, { type: 'quick' }>, nowMs: number, actions: GateAction<T>[]): void {
     const entry = this.#entries.get(event.key)
     if (entry === undefined || entry.call !== event.call || entry.state !== 'quick') return
-    this.#quickCount--
+    this.#endQuick(entry)
     if (event.verdict !== 'accept') return this.#judge(entry, event, nowMs, actions)
     this.#settle(entry, 'accept', actions)
-    this.#enqueue(entry, actions)
+    this.#enqueue(entry, nowMs, actions)
   }
 
-  #enqueue(entry: Entry<T>, actions: GateAction<T>[]): void {
-    if (this.#askedCount < this.#options.concurrency && this.#queue.count === 0)
-      return this.#ask(entry, actions)
+  #endQuick(entry: Entry<T>): void {
     entry.state = 'queued'
+    this.#quickCount--
+    this.#quickBytes -= entry.sizeBytes
+  }
+
+  #enqueue(entry: Entry<T>, nowMs: number, actions: GateAction<T>[]): void {
+    // A free place means an empty queue: `#pump` has seen to it.
+    if (this.#asked.size < this.#options.concurrency) return this.#ask(entry, nowMs, actions)
     const [first] = entry.senders
     assert.ok(first !== undefined, 'a message without a sender')
     for (const dropped of this.#queue.push(first.from, entry, entry.sizeBytes)) this.#drop(dropped, actions)
   }
 
-  #ask(entry: Entry<T>, actions: GateAction<T>[]): void {
+  #ask(entry: Entry<T>, nowMs: number, actions: GateAction<T>[]): void {
     entry.state = 'asked'
     entry.call = ++this.#calls
-    this.#askedCount++
+    entry.placeUntilMs = nowMs + this.#options.verdictTimeoutMs
+    this.#asked.set(entry.key, entry)
     actions.push({ type: 'ask', key: entry.key, call: entry.call, message: entry.message })
   }
 
@@ -195,16 +217,15 @@ export class Gate<T> {
     const entry = this.#entries.get(event.key)
     if (entry === undefined || entry.call !== event.call) return
     if (entry.state !== 'asked' && entry.state !== 'overdue') return
-    if (entry.state === 'asked') this.#askedCount--
     this.#judge(entry, event, nowMs, actions)
-    this.#pump(actions)
+    this.#pump(nowMs, actions)
   }
 
-  #pump(actions: GateAction<T>[]): void {
-    while (this.#askedCount < this.#options.concurrency) {
+  #pump(nowMs: number, actions: GateAction<T>[]): void {
+    while (this.#asked.size < this.#options.concurrency) {
       const next = this.#queue.shift()
       if (next === undefined) return
-      this.#ask(next, actions)
+      this.#ask(next, nowMs, actions)
     }
   }
 
@@ -253,28 +274,33 @@ export class Gate<T> {
 
   #forget(entry: Entry<T>): void {
     this.#entries.delete(entry.key)
+    this.#asked.delete(entry.key)
     this.#overdue.delete(entry.key)
   }
 
   #onTick(nowMs: number, actions: GateAction<T>[]): void {
+    const unanswered: Entry<T>[] = []
     for (const entry of this.#due.values()) {
       if (entry.dueAtMs > nowMs) break
       entry.isLate = true
       this.#settle(entry, 'ignore', actions)
       actions.push({ type: 'overdue', message: entry.message })
-      if (entry.state === 'asked') this.#release(entry, nowMs, actions)
-      if (entry.state === 'quick') {
-        // Whether it goes on is decided by now; whether it is delivered, the handler alone can say.
-        this.#quickCount--
-        this.#enqueue(entry, actions)
-      }
+      if (entry.state === 'quick') unanswered.push(entry)
     }
-    this.#pump(actions)
+    for (const entry of this.#asked.values()) {
+      if (entry.placeUntilMs > nowMs) break
+      this.#release(entry, nowMs, actions)
+    }
+    this.#pump(nowMs, actions)
+    for (const entry of unanswered) {
+      this.#endQuick(entry)
+      this.#enqueue(entry, nowMs, actions)
+    }
   }
 
   #release(entry: Entry<T>, nowMs: number, actions: GateAction<T>[]): void {
     entry.state = 'overdue'
-    this.#askedCount--
+    this.#asked.delete(entry.key)
     this.#overdue.set(entry.key, entry)
     if (this.#overdue.size <= OVERDUE_MAX) return
     for (const oldest of this.#overdue.values()) {
@@ -286,26 +312,34 @@ export class Gate<T> {
   #onClose(actions: GateAction<T>[]): void {
     for (const entry of this.#entries.values()) this.#settle(entry, 'ignore', actions)
     this.#entries.clear()
+    this.#asked.clear()
     this.#overdue.clear()
     this.#queue.drain()
     this.#quickCount = 0
-    this.#askedCount = 0
+    this.#quickBytes = 0
   }
 
   /** Throws when an invariant is broken; for tests. */
-  check(): void {
+  check(nowMs: number): void {
     const entries = [...this.#entries.values()]
     const count = (state: Entry<T>['state']): number => entries.filter(entry => entry.state === state).length
     this.#queue.check()
     assert.equal(count('queued'), this.#queue.count)
-    assert.equal(count('asked'), this.#askedCount)
-    assert.equal(count('quick'), this.#quickCount)
+    assert.equal(count('asked'), this.#asked.size)
     assert.equal(count('overdue'), this.#overdue.size)
-    assert.ok(this.#askedCount <= this.#options.concurrency && this.#overdue.size <= OVERDUE_MAX)
-    assert.ok(this.#askedCount === this.#options.concurrency || this.#queue.count === 0, 'the handler idles')
+    const quick = entries.filter(entry => entry.state === 'quick')
+    assert.equal(quick.length, this.#quickCount)
+    assert.equal(
+      quick.reduce((sum, entry) => sum + entry.sizeBytes, 0),
+      this.#quickBytes,
+    )
+    assert.ok(this.#quickCount <= this.#options.queueMaxMessages)
+    assert.ok(this.#quickBytes <= this.#options.queueMaxBytes)
+    assert.ok(this.#asked.size <= this.#options.concurrency && this.#overdue.size <= OVERDUE_MAX)
+    assert.ok(this.#asked.size === this.#options.concurrency || this.#queue.count === 0, 'the handler idles')
     assert.deepEqual(new Set(this.#due.keys()), new Set(entries.filter(e => !e.isSettled).map(e => e.key)))
     assert.ok(
-      entries.every(entry => !this.#seen.has(entry.key)),
+      entries.every(entry => !this.#seen.has(entry.key, nowMs)),
       'a judged message is judged again',
     )
   }

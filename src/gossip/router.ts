@@ -3,27 +3,21 @@
  *
  * Rules:
  * - All decisions are the gate's (`gate.ts`); this file only carries them out, in one exhaustive switch.
- * - The upper layer is called here and nowhere else. One that throws, or that answers what is no verdict, counts
- *   as `ignore`, a metric and a log line.
- * - What is counted for every message is a plain number, read when the metrics are.
+ * - The upper layer is called here and nowhere else, and for a topic only while it is subscribed. One that throws,
+ *   or that answers what is no verdict, counts as `ignore`, a metric and a log line (`ruling.ts`).
+ * - What is counted for every message is a plain number, read when the metrics are (`metrics.ts`).
  */
 import { FloodgateError } from '../core/errors.ts'
 import { messageHex, messageId, messageKey } from '../core/hash.ts'
+import { HEADER_MAX_BYTES } from '../core/limits.ts'
 import type { Offence } from '../core/offences.ts'
-import type {
-  Clock,
-  GossipMessage,
-  Histogram,
-  Log,
-  Metrics,
-  PubSub,
-  Readings,
-  Watchdog,
-} from '../core/ports.ts'
+import type { Clock, GossipMessage, Histogram, Log, Metrics, PubSub, Watchdog } from '../core/ports.ts'
 import { Seen } from '../core/seen.ts'
 import type { Message, MessageId, PeerId, Topic, Verdict } from '../core/types.ts'
-import type { Handler, HandlerResult, HeaderOf, QuickVerify, TopicLimits } from '../core/upper.ts'
+import type { Handler, HeaderOf, QuickVerify, TopicLimits } from '../core/upper.ts'
 import { Gate, type GateAction, type Reason } from './gate.ts'
+import { gossipMetrics, type TopicReading } from './metrics.ts'
+import { failed, isPromise, type Ruling, rulingOf } from './ruling.ts'
 import { checkTopic } from './topics.ts'
 
 export interface RouterEvents {
@@ -54,11 +48,14 @@ export interface RouterOptions {
 
 /** What has become of a topic's messages. */
 export interface TopicCounts {
+  /** Distinct messages: further copies of one that is known are not counted. */
   received: number
   accepted: number
   ignored: number
   rejected: number
+  /** Verdicts that came after they were due. */
   late: number
+  /** Messages whose verdict was not there when it was due. */
   overdue: number
   acceptedBytes: number
   propagated: number
@@ -71,15 +68,12 @@ interface TopicState {
   readonly counts: TopicCounts
   /** Messages by how they ended: `verdict reason` to a number. */
   readonly outcomes: Map<string, number>
-  /** How often each sentence was worth a complaint; as many as there are sentences in this file. */
+  /** How often each sentence was worth a complaint; as many as there are sentences here and in `ruling.ts`. */
   readonly complaints: Map<string, number>
 }
 
 /** How often due verdicts are looked for: the error of a verdict timeout. */
 const TICK_MS = 50
-
-/** Seconds, from a table look-up to the longest verdict timeout. */
-const HANDLER_BUCKETS = [0.0001, 0.001, 0.01, 0.05, 0.1, 0.5, 1, 2, 5]
 
 export class Router {
   readonly #parts: RouterParts
@@ -96,7 +90,7 @@ export class Router {
     this.#parts = parts
     this.#events = events
     this.#seen = new Seen({ ttlMs: options.seenTtlMs, max: options.seenMax })
-    this.#handlerSeconds = this.#registerMetrics()
+    this.#handlerSeconds = gossipMetrics(parts.metrics, () => this.#readings())
   }
 
   start(): void {
@@ -164,11 +158,18 @@ export class Router {
     }
     const id = messageId(topic, payload)
     const key = messageKey(id)
-    if (state?.gate.knows(key) ?? this.#seen.has(key)) return { id, seen: true, recipients: 0 }
-    this.#seen.add(key, this.#parts.clock.nowMs())
-    const { seen, recipients } = await this.#parts.pubsub.publish(topic, payload)
-    if (state !== undefined && !seen) state.counts.propagated++
-    return { id, seen, recipients }
+    const nowMs = this.#nowMs()
+    if (state?.gate.knows(key, nowMs) ?? this.#seen.has(key, nowMs)) return { id, seen: true, recipients: 0 }
+    this.#seen.add(key, nowMs)
+    try {
+      const { seen, recipients } = await this.#parts.pubsub.publish(topic, payload)
+      if (state !== undefined && !seen) state.counts.propagated++
+      return { id, seen, recipients }
+    } catch (error) {
+      // It has not left: a second try must not be told that it has.
+      this.#seen.forget(key)
+      throw error
+    }
   }
 
   /** Takes a message out of gossip. */
@@ -176,12 +177,12 @@ export class Router {
     const state = this.#topics.get(topic)
     // Unsubscribed a moment ago: gossip still has to be told.
     if (state === undefined) return this.#parts.pubsub.settle(topic, ticket, from, 'ignore')
-    state.counts.received++
-    const { clock } = this.#parts
-    const message: Message = { id, topic, payload, from, receivedAtMs: clock.wallMs() }
+    const message: Message = { id, topic, payload, from, receivedAtMs: this.#parts.clock.wallMs() }
     const key = messageKey(id)
+    const nowMs = this.#nowMs()
+    if (!state.gate.knows(key, nowMs)) state.counts.received++
     const event = { type: 'message', key, from, ticket, sizeBytes: payload.byteLength, message } as const
-    this.#run(state, state.gate.handle(event, clock.nowMs()))
+    this.#run(state, state.gate.handle(event, nowMs))
   }
 
   /**
@@ -237,14 +238,17 @@ export class Router {
     state: TopicState,
     { message, key, call }: Extract<GateAction<Message>, { type: 'askQuick' }>,
   ): void {
-    const { quickVerify, header } = state.setup
-    const preview = (): HandlerResult | Promise<HandlerResult> =>
-      quickVerify?.({
-        id: message.id,
-        sizeBytes: message.payload.byteLength,
-        header: header?.(message.payload) ?? NO_HEADER,
-        payload: message.payload,
-      }) ?? 'accept'
+    const { quickVerify, header: headerOf } = state.setup
+    const { id, payload } = message
+    const preview = (): unknown => {
+      const header = headerOf?.(payload) ?? NO_HEADER
+      if (header.byteLength > HEADER_MAX_BYTES) {
+        throw new RangeError(
+          `header() returned ${header.byteLength} bytes, at most ${HEADER_MAX_BYTES} are carried`,
+        )
+      }
+      return quickVerify?.({ id, sizeBytes: payload.byteLength, header, payload })
+    }
     this.#call(state, 'quick', preview, ruling =>
       this.#run(
         state,
@@ -266,41 +270,26 @@ export class Router {
   #call(
     state: TopicState,
     phase: 'quick' | 'full',
-    ask: () => HandlerResult | Promise<HandlerResult>,
+    ask: () => unknown,
     done: (ruling: Ruling) => void,
   ): void {
+    // Unsubscribed by a handler that was called a moment ago.
+    if (this.#topics.get(state.topic) !== state) return
     const startedMs = this.#nowMs()
     const finish = (ruling: Ruling): void => {
       this.#handlerSeconds.observe((this.#nowMs() - startedMs) / 1_000, { topic: state.topic, phase })
+      if (ruling.complaint !== undefined) this.#complain(state, ruling.complaint.text, ruling.complaint.error)
       done(ruling)
     }
-    let answer: HandlerResult | Promise<HandlerResult>
+    let ruling: Ruling | Promise<Ruling>
     try {
-      answer = this.#parts.watchdog.section(`handler of ${state.topic}`, ask)
+      const answer = this.#parts.watchdog.section(`handler of ${state.topic}`, ask)
+      ruling = isPromise(answer) ? Promise.resolve(answer).then(rulingOf) : rulingOf(answer)
     } catch (error) {
-      return finish(this.#failure(state, error))
+      ruling = failed(error)
     }
-    if (!isPromise(answer)) return finish(this.#ruling(state, answer))
-    answer.then(
-      result => finish(this.#ruling(state, result)),
-      error => finish(this.#failure(state, error)),
-    )
-  }
-
-  #ruling(state: TopicState, result: HandlerResult): Ruling {
-    if (result === 'accept' || result === true) return { verdict: 'accept', reason: 'handler' }
-    if (result === 'reject' || result === false) return { verdict: 'reject', reason: 'handler' }
-    if (result === 'ignore') return { verdict: 'ignore', reason: 'handler' }
-    if (typeof result === 'object' && result !== null && Array.isArray(result.hold)) {
-      this.#complain(state, 'a handler asked to hold a message, which is not supported yet: ignored')
-      return { verdict: 'ignore', reason: 'hold' }
-    }
-    return this.#failure(state, new TypeError(`the answer ${JSON.stringify(result)} is no verdict`))
-  }
-
-  #failure(state: TopicState, error: unknown): Ruling {
-    this.#complain(state, 'a handler failed: the message is ignored', error)
-    return { verdict: 'ignore', reason: 'threw' }
+    if (ruling instanceof Promise) ruling.then(finish, error => finish(failed(error)))
+    else finish(ruling)
   }
 
   #onOverdue(state: TopicState): void {
@@ -312,14 +301,14 @@ export class Router {
   }
 
   /** Logs the 1st, 10th, 100th … time, so that a broken handler on a busy topic does not fill the disk. */
-  #complain(state: TopicState, text: string, error?: unknown): void {
+  #complain(state: TopicState, text: string, error?: string): void {
     const times = (state.complaints.get(text) ?? 0) + 1
     state.complaints.set(text, times)
     if (Math.log10(times) % 1 !== 0) return
     this.#parts.log.warn(text, {
       topic: state.topic,
       times,
-      ...(error === undefined ? {} : { error: describe(error) }),
+      ...(error === undefined ? {} : { error }),
     })
   }
 
@@ -333,7 +322,8 @@ export class Router {
       counts.acceptedBytes += message.payload.byteLength
     } else if (verdict === 'reject') counts.rejected++
     else counts.ignored++
-    if (late) counts.late++
+    // What was given up or dropped has not had its verdict at all.
+    if (late && reason !== 'timeout' && reason !== 'overflow') counts.late++
     const outcome = `${verdict} ${reason}`
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     this.#events.judged(message, verdict, reason, late)
@@ -343,67 +333,15 @@ export class Router {
     return this.#parts.clock.nowMs()
   }
 
-  #registerMetrics(): Histogram<'topic' | 'phase'> {
-    const { metrics } = this.#parts
-    const byTopic = (read: (state: TopicState) => number) => (): Readings<'topic'> =>
-      [...this.#topics.values()].map(state => [{ topic: state.topic }, read(state)] as const)
-    const counter = (name: string, help: string, read: (state: TopicState) => number): void =>
-      metrics.counterFrom(name, help, ['topic'], byTopic(read))
-    counter(
-      'floodgate_messages_received_total',
-      'Distinct messages that reached the gate',
-      s => s.counts.received,
-    )
-    counter(
-      'floodgate_messages_propagated_total',
-      'Messages of our own given to the mesh',
-      s => s.counts.propagated,
-    )
-    counter('floodgate_message_copies_total', 'Payloads received, duplicates included', s =>
-      this.#parts.pubsub.copies(s.topic),
-    )
-    counter('floodgate_verdicts_late_total', 'Verdicts that came after their time', s => s.counts.late)
-    counter('floodgate_verdicts_overdue_total', 'Verdicts that were not there in time', s => s.counts.overdue)
-    counter(
-      'floodgate_accepted_bytes_total',
-      'Payload bytes of accepted messages',
-      s => s.counts.acceptedBytes,
-    )
-    metrics.gaugeFrom(
-      'floodgate_queue_messages',
-      'Messages that wait for the handler',
-      ['topic'],
-      byTopic(s => s.gate.queuedCount),
-    )
-    metrics.counterFrom(
-      'floodgate_verdicts_total',
-      'Messages by verdict and what decided it',
-      ['topic', 'verdict', 'reason'],
-      () =>
-        [...this.#topics.values()].flatMap(({ topic, outcomes }) =>
-          [...outcomes].map(([outcome, count]) => {
-            const [verdict = '', reason = ''] = outcome.split(' ')
-            return [{ topic, verdict, reason }, count] as const
-          }),
-        ),
-    )
-    return metrics.histogram(
-      'floodgate_handler_seconds',
-      'Time to a verdict of the upper layer',
-      HANDLER_BUCKETS,
-      ['topic', 'phase'],
-    )
+  #readings(): TopicReading[] {
+    return [...this.#topics.values()].map(({ topic, gate, counts, outcomes }) => ({
+      topic,
+      outcomes,
+      ...counts,
+      copies: this.#parts.pubsub.copies(topic),
+      queued: gate.queuedCount,
+    }))
   }
-}
-
-interface Ruling {
-  readonly verdict: Verdict
-  readonly reason: Reason
-}
-
-/** Also for promises of other realms and libraries, which are no `Promise` of ours. */
-function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | null)?.then === 'function'
 }
 
 function noCounts(): TopicCounts {
@@ -420,7 +358,3 @@ function noCounts(): TopicCounts {
 }
 
 const NO_HEADER = new Uint8Array(0)
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
-}

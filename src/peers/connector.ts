@@ -11,6 +11,8 @@
  *   on every success: a peer that accepts and closes at once would be dialled twice a second for ever.
  * - Bootstrap addresses are dialled only while there is no connection at all: they belong to everyone.
  * - Several addresses of one peer share its connection.
+ * - Wanting an address twice is wanting it once: a dial that is under way is not begun again. A bootstrap address
+ *   that shall be kept loses its pause.
  */
 import assert from 'node:assert/strict'
 import type { Random } from '../core/ports.ts'
@@ -25,7 +27,8 @@ export interface ConnectorOptions {
 export type Purpose = 'kept' | 'bootstrap'
 
 export type ConnectorEvent =
-  | { type: 'want'; address: Address; purpose: Purpose }
+  /** `peer`: the one that was reached there a moment ago, if somebody has dialled it already. */
+  | { type: 'want'; address: Address; purpose: Purpose; peer?: PeerId }
   | { type: 'forget'; peer: PeerId }
   | { type: 'dialled'; address: Address; peer: PeerId }
   | { type: 'failed'; address: Address }
@@ -40,7 +43,7 @@ export const WANTED_MAX = 1_000
 
 interface Wanted {
   readonly address: Address
-  readonly purpose: Purpose
+  purpose: Purpose
   /** The peer at the address: known from its `/p2p/` part, or once it was reached. */
   peer: PeerId | undefined
   state: 'waiting' | 'dialling' | 'connected'
@@ -65,17 +68,15 @@ export class Connector {
     return this.#wanted.size >= WANTED_MAX
   }
 
-  /** The addresses that are kept connected. */
-  kept(): Address[] {
-    return [...this.#wanted.values()]
-      .filter(wanted => wanted.purpose === 'kept')
-      .map(wanted => wanted.address)
+  /** Whether one of the addresses that are kept connected is this peer's. */
+  isKept(peer: PeerId): boolean {
+    return this.#of(peer).some(wanted => wanted.purpose === 'kept')
   }
 
   handle(event: ConnectorEvent, nowMs: number): ConnectorAction[] {
     switch (event.type) {
       case 'want':
-        this.#onWant(event.address, event.purpose, nowMs)
+        this.#onWant(event, nowMs)
         break
       case 'forget':
         for (const wanted of this.#of(event.peer)) this.#wanted.delete(wanted.address)
@@ -103,19 +104,23 @@ export class Connector {
     return this.#due(nowMs)
   }
 
-  #onWant(address: Address, purpose: Purpose, nowMs: number): void {
-    if (this.#wanted.get(address)?.purpose === 'kept' || this.isFull) return
-    const peer = /\/p2p\/([^/]+)$/.exec(address)?.[1]
-    const isConnected = peer !== undefined && this.#peers.has(peer)
-    this.#wanted.set(address, {
-      address,
-      purpose,
-      peer,
-      state: isConnected ? 'connected' : 'waiting',
-      failures: 0,
-      dialAtMs: nowMs,
-      sinceMs: nowMs,
-    })
+  #onWant(event: Extract<ConnectorEvent, { type: 'want' }>, nowMs: number): void {
+    const { address, purpose } = event
+    const known = this.#wanted.get(address)
+    if (known === undefined && this.isFull) return
+    const wanted = known ?? newlyWanted(address, purpose, nowMs)
+    this.#wanted.set(address, wanted)
+    if (purpose === 'kept' && wanted.purpose === 'bootstrap') {
+      wanted.purpose = 'kept'
+      wanted.failures = 0
+      wanted.dialAtMs = nowMs
+    }
+    wanted.peer = event.peer ?? wanted.peer
+    const isConnected = wanted.peer !== undefined && this.#peers.has(wanted.peer)
+    if (isConnected === (wanted.state === 'connected')) return
+    if (!isConnected) wanted.dialAtMs = nowMs
+    wanted.state = isConnected ? 'connected' : 'waiting'
+    wanted.sinceMs = nowMs
   }
 
   #onConnected(peer: PeerId, nowMs: number): void {
@@ -138,8 +143,7 @@ export class Connector {
 
   #pause(wanted: Wanted, nowMs: number): void {
     const { redialMinMs, redialMaxMs } = this.#options
-    // 2^30 pauses are longer than any maximum, and still exact.
-    const pauseMs = Math.min(redialMaxMs, redialMinMs * 2 ** Math.min(wanted.failures, 30))
+    const pauseMs = Math.min(redialMaxMs, redialMinMs * 2 ** wanted.failures)
     wanted.failures++
     wanted.state = 'waiting'
     wanted.dialAtMs = nowMs + pauseMs * (0.75 + this.#random() / 2)
@@ -167,4 +171,9 @@ export class Connector {
       assert.equal(wanted.state === 'connected', isConnected, `${wanted.address} is ${wanted.state}`)
     }
   }
+}
+
+function newlyWanted(address: Address, purpose: Purpose, nowMs: number): Wanted {
+  const peer = /\/p2p\/([^/]+)$/.exec(address)?.[1]
+  return { address, purpose, peer, state: 'waiting', failures: 0, dialAtMs: nowMs, sinceMs: nowMs }
 }

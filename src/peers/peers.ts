@@ -5,7 +5,8 @@
  * - Decisions are made by `connector.ts` (whom to dial) and `score.ts` (whom to drop); this file feeds them and
  *   carries out what they say.
  * - A peer that the user asked for (`connect` with `keep`, or `peers` in the configuration) is scored like any
- *   other but never dropped: a person's will stands above a number.
+ *   other but never dropped, whichever side has dialled: a person's will stands above a number.
+ * - A drop is done, counted and logged once, whatever else of the peer is still to be judged when it goes.
  */
 import { FloodgateError } from '../core/errors.ts'
 import type { Offence } from '../core/offences.ts'
@@ -52,8 +53,8 @@ export class Peers {
   readonly #connector: Connector
   readonly #scores: Scores
   readonly #connected = new Set<PeerId>()
-  /** Peers that are kept on the user's word. As many as there are wanted addresses. */
-  readonly #kept = new Set<PeerId>()
+  /** Peers whose connections are being closed because of their score. */
+  readonly #leaving = new Set<PeerId>()
   readonly #abort = new AbortController()
   readonly #dials: Counter<'result'>
   readonly #offences: Counter<'offence'>
@@ -81,6 +82,8 @@ export class Peers {
   start(kept: readonly Address[], bootstrap: readonly Address[]): void {
     for (const address of kept) this.#feed({ type: 'want', address, purpose: 'kept' })
     for (const address of bootstrap) this.#feed({ type: 'want', address, purpose: 'bootstrap' })
+    const refused = new Set([...kept, ...bootstrap]).size - WANTED_MAX
+    if (refused > 0) this.#parts.log.warn('too many addresses: the last ones are not used', { refused })
     this.#stopTicks = this.#parts.clock.every(TICK_MS, () => this.#feed({ type: 'tick' }))
   }
 
@@ -113,17 +116,17 @@ export class Peers {
     const signals = options.signal === undefined ? [this.#abort.signal] : [this.#abort.signal, options.signal]
     const peer = await this.#parts.host.dial(address, AbortSignal.any(signals))
     if (options.keep === true) {
-      this.#feed({ type: 'want', address, purpose: 'kept' })
-      this.#onDialled(address, peer)
+      // Its event may be still to come, and then the connector would dial again.
+      if (this.#isOpen(peer)) this.#feed({ type: 'connected', peer })
+      this.#feed({ type: 'want', address, purpose: 'kept', peer })
     }
     return peer
   }
 
   /** Closes the connections to a peer, and keeps it connected no longer. */
   async disconnect(peer: PeerId): Promise<void> {
-    this.#kept.delete(peer)
     this.#feed({ type: 'forget', peer })
-    this.#drops.inc({ reason: 'asked' })
+    if (this.#connected.has(peer)) this.#drops.inc({ reason: 'asked' })
     await this.#parts.host.close(peer)
   }
 
@@ -133,6 +136,7 @@ export class Peers {
     this.#connected.add(peer)
     this.#parts.log.debug('connected', { peer, address, direction })
     this.#events.connected(peer, address, direction)
+    if (this.#scores.isOut(peer, this.#parts.clock.nowMs())) this.#drop(peer, 'it came back with a low score')
   }
 
   onDisconnected(peer: PeerId): void {
@@ -145,12 +149,17 @@ export class Peers {
   onOffence(peer: PeerId, offence: Offence, detail: string): void {
     this.#offences.inc({ offence })
     this.#events.offence(peer, offence, detail)
-    for (const action of this.#scores.handle({ type: 'offence', peer, offence }, this.#parts.clock.nowMs())) {
-      if (this.#kept.has(action.peer)) continue
-      this.#drops.inc({ reason: 'score' })
-      this.#parts.log.warn('a peer is dropped: its score is too low', { ...action, detail })
-      void this.#parts.host.close(action.peer)
-    }
+    const actions = this.#scores.handle({ type: 'offence', peer, offence }, this.#parts.clock.nowMs())
+    for (const action of actions) this.#drop(action.peer, `${offence}: ${detail}`)
+  }
+
+  #drop(peer: PeerId, detail: string): void {
+    if (!this.#connected.has(peer) || this.#leaving.has(peer) || this.#connector.isKept(peer)) return
+    this.#leaving.add(peer)
+    this.#drops.inc({ reason: 'score' })
+    const score = this.#scores.scoreOf(peer, this.#parts.clock.nowMs())
+    this.#parts.log.warn('a peer is dropped: its score is too low', { peer, score, detail })
+    void this.#parts.host.close(peer).finally(() => this.#leaving.delete(peer))
   }
 
   #feed(event: ConnectorEvent): void {
@@ -166,6 +175,7 @@ export class Peers {
         this.#onDialled(address, peer)
       },
       error => {
+        if (this.#abort.signal.aborted) return
         this.#dials.inc({ result: 'failed' })
         this.#parts.log.info('could not connect, will try again', {
           address,
@@ -177,9 +187,11 @@ export class Peers {
   }
 
   #onDialled(address: Address, peer: PeerId): void {
-    if (this.#connector.kept().includes(address)) this.#kept.add(peer)
     // It may have closed again before we got here; then the dial has failed.
-    const isOpen = this.#parts.host.connections().some(connection => connection.peer === peer)
-    this.#feed(isOpen ? { type: 'dialled', address, peer } : { type: 'failed', address })
+    this.#feed(this.#isOpen(peer) ? { type: 'dialled', address, peer } : { type: 'failed', address })
+  }
+
+  #isOpen(peer: PeerId): boolean {
+    return this.#parts.host.connections().some(connection => connection.peer === peer)
   }
 }

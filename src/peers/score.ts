@@ -5,7 +5,7 @@
  * - A score is 0 or below. An offence lowers it by its weight (`core/offences.ts`); half of it is forgiven every
  *   `halfLifeMs`, so that an honest peer with a bad day recovers.
  * - Below `dropBelow` the peer is dropped. Its score stays while it is away: a peer does not get rid of it by
- *   connecting again.
+ *   connecting again, and is dropped again at once when it does.
  * - At most `SCORES_MAX` peers are remembered; the one with the least guilt is forgotten first. Why not the
  *   oldest: an attacker with many identities would then wash its scores away with fresh offenders.
  */
@@ -48,14 +48,19 @@ export class Scores {
     return record === undefined ? 0 : this.#decayed(record, nowMs)
   }
 
+  /** The score is below the line: the peer is dropped, also when it comes back. */
+  isOut(peer: PeerId, nowMs: number): boolean {
+    const { dropBelow } = this.#options
+    return dropBelow !== null && this.scoreOf(peer, nowMs) < dropBelow
+  }
+
   handle(event: ScoreEvent, nowMs: number): ScoreAction[] {
     const { peer, offence } = event
     const score = this.scoreOf(peer, nowMs) - OFFENCES[offence]
     this.#records.delete(peer)
     if (this.#records.size >= SCORES_MAX) this.#makeRoom(nowMs)
     this.#records.set(peer, { score, atMs: nowMs })
-    const { dropBelow } = this.#options
-    return dropBelow !== null && score < dropBelow ? [{ type: 'drop', peer, score, offence }] : []
+    return this.isOut(peer, nowMs) ? [{ type: 'drop', peer, score, offence }] : []
   }
 
   #decayed({ score, atMs }: { score: number; atMs: number }, nowMs: number): number {

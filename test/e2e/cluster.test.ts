@@ -2,117 +2,14 @@
  * `floodgate cluster` with real processes. Every wait has a deadline; nothing waits for time to pass.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { ClusterReport } from '../../src/cli/cluster/report.ts'
-
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-
-/** Far more than any of these takes, also on a machine that does something else. */
-const DEADLINE_MS = 90_000
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-class Cluster {
-  readonly process: ChildProcess
-  readonly ended: Promise<Ended>
-  stdout = ''
-  stderr = ''
-
-  constructor(args: readonly string[], temporary: string) {
-    const env = { ...process.env, TMPDIR: temporary }
-    this.process = spawn(process.execPath, [MAIN, 'cluster', ...args], {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    this.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.stdout += text
-    })
-    this.process.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr += text
-    })
-    this.ended = new Promise(resolve => {
-      this.process.once('close', code => resolve({ code, stdout: this.stdout, stderr: this.stderr }))
-    })
-  }
-
-  /** The processes of its nodes, now. */
-  nodes(): number[] {
-    return children(this.process.pid)
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.process.kill(signal)
-  }
-}
-
-/** The children of a process. A small Linux image has no `ps`, and other systems have no /proc. */
-function children(parent: number | undefined): number[] {
-  if (existsSync('/proc/self/stat')) {
-    return readdirSync('/proc')
-      .filter(name => /^\d+$/.test(name))
-      .map(Number)
-      .filter(pid => parentOf(pid) === parent)
-  }
-  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n')
-  const pairs = lines.map(line => line.trim().split(/\s+/).map(Number))
-  // `ps` itself is a child of ours, not of the cluster.
-  return pairs.filter(([, ppid]) => ppid === parent).map(([pid = 0]) => pid)
-}
-
-/** From /proc/PID/stat: `pid (name) state ppid …`, where the name may hold anything. */
-function parentOf(pid: number): number | undefined {
-  try {
-    const [, ppid] = /.*\) \S+ (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
-    return Number(ppid)
-  } catch {
-    return undefined
-  }
-}
-
-/** Asks again until it holds. */
-async function eventually(what: string, holds: () => boolean): Promise<void> {
-  const endMs = performance.now() + DEADLINE_MS
-  while (!holds()) {
-    if (performance.now() > endMs) assert.fail(`not within ${DEADLINE_MS} ms: ${what}`)
-    await pause(20)
-  }
-}
-
-async function endOf(cluster: Cluster): Promise<Ended> {
-  const deadline = new AbortController()
-  const late = pause(DEADLINE_MS, undefined, { signal: deadline.signal }).then(() => {
-    cluster.kill('SIGKILL')
-    return assert.fail(`the cluster did not end:\n${cluster.stdout}${cluster.stderr}`)
-  })
-  const ended = await Promise.race([cluster.ended, late])
-  deadline.abort()
-  late.catch(() => {})
-  return ended
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const allGone = (pids: readonly number[]): Promise<void> =>
-  eventually(`the nodes ${pids} are gone`, () => !pids.some(isAlive))
+import { allGone, Cluster, type Ended, endOf, eventually, isAlive } from './support/cluster-process.ts'
 
 /** A gate over payloads of SHA-256(body) ‖ body, as a user might write it. `quick` makes it a leaky one. */
 const gateModule = (quick: string): string => `
