@@ -1,13 +1,10 @@
 /**
- * The node: the composition root. It builds every part, joins them, and starts and stops them in order.
+ * The node: what a program sees of all this, and when it starts and stops.
  *
  * Rules:
- * - `createNode` checks the configuration and reads the identity; `start` opens the rest; `stop` closes it, and
- *   the node can be started again. Both may be called in any state, any number of times, also while the other is
- *   under way: `stop` during a start ends the start with `STOPPED`.
- * - What was opened is closed in the reverse order, each part with a deadline: one that hangs is named in the log
- *   and left behind.
- * - A start that takes long says which part it waits for.
+ * - `createNode` checks the configuration and reads the identity; `start` opens the rest (`node/assembly.ts`);
+ *   `stop` closes it, and the node can be started again. Both may be called in any state, any number of times,
+ *   also while the other is under way: `stop` during a start ends the start with `STOPPED`.
  * - A listener that throws is our caller's bug: logged, and nothing else happens.
  */
 import { EventEmitter } from 'node:events'
@@ -17,22 +14,17 @@ import type { Config, ConfigInput } from './config/schema.ts'
 import { topicLimits } from './config/topics.ts'
 import { FloodgateError } from './core/errors.ts'
 import type { Offence } from './core/offences.ts'
-import type { Host, Log, PubSub, Store } from './core/ports.ts'
+import type { Log } from './core/ports.ts'
 import type { Address, Direction, Message, MessageId, PeerId, Topic, Verdict } from './core/types.ts'
 import type { Handler, TopicOptions } from './core/upper.ts'
 import type { Reason } from './gossip/gate.ts'
-import { Router, type TopicCounts, type TopicSetup } from './gossip/router.ts'
+import type { TopicCounts, TopicSetup } from './gossip/router.ts'
 import { checkTopic } from './gossip/topics.ts'
-import { readBootstrap } from './io/bootstrap.ts'
-import { systemClock, systemRandom } from './io/clock.ts'
-import { type NetworkParts, openHost } from './io/host.ts'
+import { systemClock } from './io/clock.ts'
 import { type Identity, loadIdentity, temporaryIdentity } from './io/identity.ts'
 import { type Logs, openLogs } from './io/log.ts'
-import { type NodeMetrics, openMetrics } from './io/metrics.ts'
-import { openStore } from './io/store.ts'
-import { VERSION } from './io/version.ts'
-import { type RunningWatchdog, startWatchdog, withDeadline } from './io/watchdog.ts'
-import { type PeerInfo, Peers } from './peers/peers.ts'
+import { Assembly, type NodeParts, type Running } from './node/assembly.ts'
+import type { PeerInfo } from './peers/peers.ts'
 
 /** What `propagate` answers. */
 export interface Propagated {
@@ -74,28 +66,6 @@ export interface TopicStats extends TopicCounts {
   readonly subscribers: number
 }
 
-/** How long one part may take to close before it is left behind. */
-const CLOSE_TIMEOUT_MS = 5_000
-
-/** Where the store keeps what it is: the network whose data it holds. */
-const NETWORK_KEY = '/floodgate/network'
-
-interface Running {
-  readonly host: Host
-  readonly pubsub: PubSub
-  readonly router: Router
-  readonly peers: Peers
-  readonly metrics: NodeMetrics
-}
-
-/** What a node is made of, where it is not what the configuration says. */
-export interface NodeParts extends NetworkParts {
-  /** In place of the identity file. */
-  readonly identity?: Identity
-  /** In place of the database in the data folder. Closed by the node at `stop`. */
-  readonly openStore?: () => Promise<Store>
-}
-
 /**
  * Checks the configuration and reads (or makes) the identity; nothing is opened before `start`. Without
  * `dataDir` everything is in memory, and the identity lasts as long as the node object.
@@ -122,11 +92,9 @@ export class Node extends EventEmitter<NodeEvents> {
   readonly #clock = systemClock()
   readonly #subscriptions = new Map<Topic, TopicSetup>()
   /** Begun and not ended: set from the call of `start` to the end of `stop`. */
-  #starting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined
+  #starting: { done: Promise<void>; abort: AbortController; assembly: Assembly } | undefined
   #stopping: Promise<void> | undefined
   #running: Running | undefined
-  /** What is open, in the order of opening. */
-  #open: { readonly part: string; close(): void | Promise<void> }[] = []
 
   /** Use `createNode`. */
   constructor(config: Config, identity: Identity, parts: NodeParts) {
@@ -157,23 +125,22 @@ export class Node extends EventEmitter<NodeEvents> {
     if (this.#stopping !== undefined) return this.#stopping.then(() => this.start())
     if (this.#starting !== undefined) return this.#starting.done
     const abort = new AbortController()
-    const done = this.#openAll(abort.signal).catch(async error => {
-      await this.#closeAll()
-      this.#starting = undefined
-      throw error
-    })
-    this.#starting = { done, abort }
-    return done
+    const assembly = this.#assembly()
+    this.#starting = { done: this.#openAll(assembly, abort.signal), abort, assembly }
+    return this.#starting.done
   }
 
   stop(): Promise<void> {
     if (this.#stopping !== undefined) return this.#stopping
     if (this.#starting === undefined) return Promise.resolve()
-    const { done, abort } = this.#starting
-    abort.abort()
+    const { done, abort, assembly } = this.#starting
+    abort.abort(new FloodgateError('STOPPED', 'the node was stopped while it was starting'))
     this.#stopping = done
       .catch(() => {}) // Whoever called start() gets its error.
-      .then(() => this.#closeAll())
+      .then(() => {
+        this.#running = undefined
+        return assembly.close()
+      })
       .finally(() => {
         this.#starting = undefined
         this.#stopping = undefined
@@ -210,7 +177,7 @@ export class Node extends EventEmitter<NodeEvents> {
    */
   async propagate(topic: Topic, payload: Uint8Array): Promise<Propagated> {
     const { router, host } = this.#parts()
-    const { maxPayloadBytes } = topicLimits(this.#config, topic)
+    const { maxPayloadBytes } = this.#subscriptions.get(topic)?.limits ?? topicLimits(this.#config, topic)
     const result = await router.propagate(topic, payload, maxPayloadBytes)
     return { ...result, sent: result.recipients > 0 || host.connections().length > 0 }
   }
@@ -222,10 +189,10 @@ export class Node extends EventEmitter<NodeEvents> {
 
   /**
    * Dials an address; with `keep` the connection is made again whenever it is lost.
-   * @throws FloodgateError NOT_STARTED, ADDRESS, DIAL, TIMEOUT
+   * @throws FloodgateError NOT_STARTED, ADDRESS, DIAL, TIMEOUT, STOPPED
    */
   async connect(address: Address, options: { keep?: boolean; signal?: AbortSignal } = {}): Promise<PeerId> {
-    return await this.#parts().peers.connect(address, options)
+    return await this.#whileRunning(({ peers }) => peers.connect(address, options))
   }
 
   /** Closes the connections to a peer, and keeps it connected no longer. @throws FloodgateError NOT_STARTED, ADDRESS */
@@ -233,9 +200,12 @@ export class Node extends EventEmitter<NodeEvents> {
     await this.#parts().peers.disconnect(peer)
   }
 
-  /** One round trip to an address, in milliseconds. @throws FloodgateError NOT_STARTED, ADDRESS, DIAL, TIMEOUT */
+  /**
+   * One round trip to an address, in milliseconds.
+   * @throws FloodgateError NOT_STARTED, ADDRESS, DIAL, TIMEOUT, STOPPED
+   */
   async ping(address: Address, options: { signal?: AbortSignal } = {}): Promise<number> {
-    return await this.#parts().host.ping(address, options.signal)
+    return await this.#whileRunning(({ host }) => host.ping(address, options.signal))
   }
 
   /** Everything counted, in Prometheus' text format. @throws FloodgateError NOT_STARTED */
@@ -261,135 +231,30 @@ export class Node extends EventEmitter<NodeEvents> {
     return this.#running?.host.traffic() ?? { sentBytes: 0, receivedBytes: 0 }
   }
 
-  async #openAll(signal: AbortSignal): Promise<void> {
-    const config = this.#config
-    const metrics = openMetrics()
-    const watchdog = startWatchdog(
-      config.watchdog,
-      this.#clock,
-      this.#logs.forComponent('watchdog'),
-      metrics.ours,
-    )
-    this.#open.push({ part: 'the watchdog', close: () => watchdog.stop() })
-    const step = this.#narrateStart(signal)
-    if (this.#identity.exposed) this.#log.warn('the identity file can be read by other users: chmod 600 it')
-
-    await step('the data folder', () => this.#openStore())
-    const bootstrap = await step('the bootstrap file', () => this.#readBootstrap())
-    const { host, pubsub } = await step('libp2p', () => this.#openHost(metrics))
-    const { router, peers } = this.#join(host, pubsub, metrics, watchdog)
-    await step('listening', () =>
-      host.start({
-        connected: connection => peers.onConnected(connection),
-        disconnected: peer => peers.onDisconnected(peer),
-      }),
-    )
-    for (const [topic, setup] of this.#subscriptions) router.subscribe(topic, setup)
-    router.start()
-    peers.start(config.peers, bootstrap)
-    this.#running = { host, pubsub, router, peers, metrics }
-    this.#log.info('ready', { peer: this.peer, addresses: host.addresses() })
-  }
-
-  /** Runs the steps of a start; when one takes long, says which. */
-  #narrateStart(signal: AbortSignal): <T>(part: string, run: () => Promise<T>) => Promise<T> {
-    const { slowStartMs } = this.#config.watchdog
-    let waitingFor = ''
-    const stop = this.#clock.every(slowStartMs, () =>
-      this.#log.warn('still starting', { waitingFor, slowStartMs }),
-    )
-    this.#open.push({ part: 'the start', close: stop })
-    return async (part, run) => {
-      waitingFor = part
-      const result = await run()
-      if (signal.aborted) throw new FloodgateError('STOPPED', 'the node was stopped while it was starting')
-      if (part === 'listening') stop()
-      return result
+  async #openAll(assembly: Assembly, signal: AbortSignal): Promise<void> {
+    try {
+      this.#running = await assembly.open(this.#subscriptions, signal)
+    } catch (error) {
+      await assembly.close()
+      this.#starting = undefined
+      throw error
     }
   }
 
-  async #openStore(): Promise<void> {
-    const { network } = this.#config
-    const store = await this.#storeOf(this.#config.dataDir)
-    if (store === undefined) return
-    this.#open.push({ part: 'the data folder', close: () => store.close() })
-    const owner = await store.get(NETWORK_KEY)
-    if (owner === undefined) {
-      await store.write([{ put: NETWORK_KEY, value: new TextEncoder().encode(network) }], { sync: true })
-      return
-    }
-    const name = new TextDecoder().decode(owner)
-    if (name === network) return
-    throw new FloodgateError(
-      'CONFIG',
-      `the data folder ${this.#config.dataDir ?? ''} belongs to network ${name}, not to ${network}`,
-    )
-  }
-
-  async #storeOf(dataDir: string | undefined): Promise<Store | undefined> {
-    if (this.#replaced.openStore !== undefined) return await this.#replaced.openStore()
-    if (dataDir === undefined) return undefined
-    return await openStore(dataDir, this.#logs.forComponent('store'), this.#clock.wallMs())
-  }
-
-  async #readBootstrap(): Promise<Address[]> {
-    const { bootstrapFile, network } = this.#config
-    if (bootstrapFile === undefined) return []
-    const addresses = await readBootstrap(bootstrapFile, network)
-    if (addresses.length === 0)
-      this.#log.warn('no bootstrap peers for this network', { network, bootstrapFile })
-    return addresses
-  }
-
-  async #openHost(metrics: NodeMetrics): Promise<{ host: Host; pubsub: PubSub }> {
-    const opened = await openHost(
-      { ...this.#config, agent: `floodgate/${VERSION}` },
-      {
-        ...this.#replaced,
-        privateKey: this.#identity.privateKey,
-        clock: this.#clock,
-        logs: this.#logs,
-        metrics,
-      },
-    )
-    this.#open.push({ part: 'libp2p', close: () => opened.host.stop() })
-    return opened
-  }
-
-  #join(
-    host: Host,
-    pubsub: PubSub,
-    metrics: NodeMetrics,
-    watchdog: RunningWatchdog,
-  ): { router: Router; peers: Peers } {
-    const { connections, score, gossip } = this.#config
-    const shared = { clock: this.#clock, metrics: metrics.ours }
-    const peers = new Peers(
-      { ...connections, ...score },
-      { ...shared, host, random: systemRandom, log: this.#logs.forComponent('peers') },
-      {
+  #assembly(): Assembly {
+    return new Assembly({
+      config: this.#config,
+      identity: this.#identity,
+      replaced: this.#replaced,
+      clock: this.#clock,
+      logs: this.#logs,
+      judged: (message, verdict, reason, late) => this.#onJudged(message, verdict, reason, late),
+      peers: {
         connected: (peer, address, direction) => this.#tell('peer:connect', peer, address, direction),
         disconnected: peer => this.#tell('peer:disconnect', peer),
         offence: (peer, offence, detail) => this.#tell('offence', peer, offence, detail),
       },
-    )
-    const router = new Router(
-      gossip,
-      { ...shared, pubsub, watchdog, log: this.#logs.forComponent('gossip') },
-      {
-        judged: (message, verdict, reason, late) => this.#onJudged(message, verdict, reason, late),
-        offence: (peer, offence, detail) => peers.onOffence(peer, offence, detail),
-      },
-    )
-    pubsub.start({
-      message: message => router.receive(message),
-      offence: (peer, offence, detail) => peers.onOffence(peer, offence, detail),
     })
-    this.#open.push(
-      { part: 'gossip', close: () => router.stop() },
-      { part: 'peers', close: () => peers.stop() },
-    )
-    return { router, peers }
   }
 
   #onJudged(message: Message, verdict: Verdict, reason: Reason, late: boolean): void {
@@ -407,21 +272,21 @@ export class Node extends EventEmitter<NodeEvents> {
     }
   }
 
-  async #closeAll(): Promise<void> {
-    this.#running = undefined
-    for (const { part, close } of this.#open.splice(0).reverse()) {
-      try {
-        await withDeadline(`closing ${part}`, Promise.resolve(close()), CLOSE_TIMEOUT_MS, this.#log)
-      } catch (error) {
-        this.#log.error('a part did not close', { part, error: (error as Error).message })
-      }
-    }
-  }
-
   #limitsOf(topic: Topic, given: object) {
     if (Object.keys(given).length === 0) return topicLimits(this.#config, topic)
     const topics = { ...this.#config.topics, [topic]: { ...this.#config.topics[topic], ...given } }
     return topicLimits(parseConfig({ ...this.#config, topics }), topic)
+  }
+
+  /** A call that a stop ends: then that is why it failed. */
+  async #whileRunning<T>(call: (parts: Running) => Promise<T>): Promise<T> {
+    const parts = this.#parts()
+    try {
+      return await call(parts)
+    } catch (cause) {
+      if (this.#running === parts) throw cause
+      throw new FloodgateError('STOPPED', 'the node was stopped while the call was under way', { cause })
+    }
   }
 
   #parts(): Running {

@@ -53,6 +53,8 @@ export interface Internals extends GossipSub {
   onPeerConnected(peer: PeerId, connection: Connection): void
   readonly peers: Map<string, PeerId>
   readonly mesh: Map<Topic, Set<string>>
+  /** Receivers of topics on which we publish without a subscription. */
+  readonly fanout: Map<Topic, Set<string>>
   readonly streamsOutbound: Map<string, { readonly rawStream: Stream }>
   readonly mcache: { getWithIWantCount(id: string, peer: string): { msg: RPC.Message; count: number } | null }
 }
@@ -180,7 +182,7 @@ function checkInternals(router: Internals): void {
       router.onPeerConnected,
       router.mcache?.getWithIWantCount,
     ],
-    object: [router.peers, router.mesh, router.streamsOutbound],
+    object: [router.peers, router.mesh, router.fanout, router.streamsOutbound],
   }
   for (const [kind, values] of Object.entries(members)) {
     for (const [index, value] of values.entries()) {

@@ -64,11 +64,20 @@ async function readIdentity(path: string): Promise<Identity | undefined> {
   }
   const exposed = process.platform !== 'win32' && (mode & 0o077) !== 0
   try {
-    return identityOf(privateKeyFromProtobuf(Buffer.from(text.trim(), 'base64')), exposed)
+    const privateKey = privateKeyFromProtobuf(Buffer.from(text.trim(), 'base64'))
+    await checkHalves(privateKey)
+    return identityOf(privateKey, exposed)
   } catch {
     // The cause is left out: a decoder's message may quote the key's bytes.
     throw new FloodgateError('IDENTITY', `${path} does not hold a libp2p private key in base64`)
   }
+}
+
+/** The file holds both halves of the key: where they are not of one key, every handshake would fail. */
+async function checkHalves(privateKey: PrivateKey): Promise<void> {
+  const probe = randomBytes(32)
+  const isPair = await privateKey.publicKey.verify(probe, await privateKey.sign(probe))
+  if (!isPair) throw new Error('the halves of the key do not fit')
 }
 
 async function writeIdentity(path: string): Promise<void> {

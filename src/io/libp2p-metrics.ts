@@ -1,35 +1,29 @@
 /**
- * libp2p's metrics interface on a prom-client registry of our own (`metrics.ts` says why).
+ * libp2p's metrics interface on our series (`metrics.ts` says why not on the library made for it).
  *
  * libp2p registers a name once per component that uses it, so the same name gives the same metric. Its
  * interfaces are overloaded functions (with `calculate` they return nothing), which TypeScript cannot
  * implement without casts: hence `any` here.
  */
 import type { Metrics } from '@libp2p/interface'
-import { Counter, Gauge, Histogram, type Registry, Summary } from 'prom-client'
+import { DEFAULT_BOUNDS, Distribution, type Register, Series } from './series.ts'
 
 interface Options {
-  label?: string
-  help?: string
-  buckets?: number[]
-  percentiles?: number[]
-  calculate?: () => unknown
+  readonly label?: string
+  readonly help?: string
+  readonly buckets?: number[]
+  readonly calculate?: () => unknown
 }
 
 type Values = Record<string, number | true | undefined>
 
-export function libp2pMetrics(registry: Registry): Metrics {
+export function libp2pMetrics(register: Register): Metrics {
   // biome-ignore lint/suspicious/noExplicitAny: the file header says why.
   const known = new Map<string, any>()
-  const base = (name: string, options: Options) => ({
-    name,
-    help: options.help ?? name,
-    registers: [registry],
-  })
 
   /** A metric by name; `make` runs once. */
   // biome-ignore lint/suspicious/noExplicitAny: the file header says why.
-  function once<T>(make: (name: string, options: Options) => T): any {
+  function once(make: (name: string, options: Options) => unknown): any {
     return (raw: string, options: Options = {}) => {
       const name = raw.trim().replace(/[^a-zA-Z0-9_]+/g, '_')
       const metric = known.get(name) ?? make(name, options)
@@ -38,90 +32,69 @@ export function libp2pMetrics(registry: Registry): Metrics {
     }
   }
 
-  const single = (gauge: Gauge) => ({
-    update: (value: number) => gauge.set(value),
-    increment: (value = 1) => gauge.inc(value),
-    decrement: (value = 1) => gauge.dec(value),
-    reset: () => gauge.reset(),
-    timer: () => gauge.startTimer(),
-  })
-
-  const group = (name: string, options: Options) => {
-    const label = options.label ?? 'label'
-    const gauge = new Gauge({
-      ...base(name, options),
-      labelNames: [label],
-      ...(options.calculate === undefined ? {} : { collect: groupCollector(options.calculate, label) }),
+  const single = (type: 'gauge' | 'counter') =>
+    once((name, { help = name, calculate }) => {
+      const series = register.add(new Series(type, name, help))
+      if (calculate !== undefined) register.onRead(async () => series.set(Number(await calculate())))
+      return {
+        update: (value: number) => series.set(value),
+        increment: (value = 1) => series.add(value),
+        decrement: (value = 1) => series.add(-value),
+        reset: () => series.reset(),
+        timer: () => timer(seconds => series.set(seconds)),
+      }
     })
-    return {
-      update: (values: Values) => each(values, (key, value) => gauge.set({ [label]: key }, value)),
-      increment: (values: Values) => each(values, (key, value) => gauge.inc({ [label]: key }, value)),
-      decrement: (values: Values) => each(values, (key, value) => gauge.dec({ [label]: key }, value)),
-      reset: () => gauge.reset(),
-      timer: (key: string) => gauge.startTimer({ [label]: key }),
-    }
-  }
 
-  const counter = (name: string, options: Options) => {
-    const made = new Counter(base(name, options))
-    return { increment: (value = 1) => made.inc(value), reset: () => made.reset() }
-  }
+  const group = (type: 'gauge' | 'counter') =>
+    once((name, { help = name, label = 'label', calculate }) => {
+      const series = register.add(new Series(type, name, help, [label]))
+      if (calculate !== undefined) {
+        register.onRead(async () => {
+          const values = (await calculate()) as Values
+          series.reset()
+          each(values, (key, value) => series.set(value, { [label]: key }))
+        })
+      }
+      return {
+        update: (values: Values) => each(values, (key, value) => series.set(value, { [label]: key })),
+        increment: (values: Values) => each(values, (key, value) => series.add(value, { [label]: key })),
+        decrement: (values: Values) => each(values, (key, value) => series.add(-value, { [label]: key })),
+        reset: () => series.reset(),
+        timer: (key: string) => timer(seconds => series.set(seconds, { [label]: key })),
+      }
+    })
 
-  const counterGroup = (name: string, options: Options) => {
-    const label = options.label ?? 'label'
-    const made = new Counter({ ...base(name, options), labelNames: [label] })
+  // A summary is written as a histogram: quantiles of one node cannot be added up with another's anyway.
+  const distribution = once((name, { help = name, buckets = DEFAULT_BOUNDS }) => {
+    const made = register.add(new Distribution(name, help, buckets))
     return {
-      increment: (values: Values) => each(values, (key, value) => made.inc({ [label]: key }, value)),
+      observe: (value: number) => made.observe(value),
       reset: () => made.reset(),
+      timer: () => timer(seconds => made.observe(seconds)),
     }
-  }
-
-  const distribution = (metric: Histogram | Summary) => ({
-    observe: (value: number) => metric.observe(value),
-    reset: () => metric.reset(),
-    timer: () => metric.startTimer(),
   })
 
-  const distributionGroup = (metric: Histogram | Summary, label: string) => ({
-    observe: (values: Values) => each(values, (key, value) => metric.observe({ [label]: key }, value)),
-    reset: () => metric.reset(),
-    timer: (key: string) => metric.startTimer({ [label]: key }),
+  const distributionGroup = once((name, { help = name, label = 'label', buckets = DEFAULT_BOUNDS }) => {
+    const made = register.add(new Distribution(name, help, buckets, [label]))
+    return {
+      observe: (values: Values) => each(values, (key, value) => made.observe(value, { [label]: key })),
+      reset: () => made.reset(),
+      timer: (key: string) => timer(seconds => made.observe(seconds, { [label]: key })),
+    }
   })
-
-  const histogram = (name: string, options: Options, labelNames: string[]) =>
-    new Histogram({
-      ...base(name, options),
-      labelNames,
-      ...(options.buckets === undefined ? {} : { buckets: options.buckets }),
-    })
-
-  const summary = (name: string, options: Options, labelNames: string[]) =>
-    new Summary({
-      ...base(name, options),
-      labelNames,
-      ...(options.percentiles === undefined ? {} : { percentiles: options.percentiles }),
-    })
 
   return {
+    // Bytes are counted at the socket.
     trackMultiaddrConnection() {},
     trackProtocolStream() {},
-    registerMetric: once((name, options) => {
-      const collect = options.calculate === undefined ? {} : { collect: singleCollector(options.calculate) }
-      return single(new Gauge({ ...base(name, options), ...collect }))
-    }),
-    registerMetricGroup: once(group),
-    registerCounter: once(counter),
-    registerCounterGroup: once(counterGroup),
-    registerHistogram: once((name, options) => distribution(histogram(name, options, []))),
-    registerHistogramGroup: once((name, options) => {
-      const label = options.label ?? 'label'
-      return distributionGroup(histogram(name, options, [label]), label)
-    }),
-    registerSummary: once((name, options) => distribution(summary(name, options, []))),
-    registerSummaryGroup: once((name, options) => {
-      const label = options.label ?? 'label'
-      return distributionGroup(summary(name, options, [label]), label)
-    }),
+    registerMetric: single('gauge'),
+    registerMetricGroup: group('gauge'),
+    registerCounter: single('counter'),
+    registerCounterGroup: group('counter'),
+    registerHistogram: distribution,
+    registerHistogramGroup: distributionGroup,
+    registerSummary: distribution,
+    registerSummaryGroup: distributionGroup,
     // Traces are for OpenTelemetry, which this registry is not: functions stay as they are.
     traceFunction: (_name: string, fn: unknown) => fn as never,
     createTrace: () => undefined,
@@ -134,16 +107,7 @@ function each(values: Values, use: (key: string, value: number) => void): void {
   }
 }
 
-function singleCollector(calculate: () => unknown) {
-  return async function (this: Gauge): Promise<void> {
-    this.set((await calculate()) as number)
-  }
-}
-
-function groupCollector(calculate: () => unknown, label: string) {
-  return async function (this: Gauge): Promise<void> {
-    const values = (await calculate()) as Values
-    this.reset()
-    each(values, (key, value) => this.set({ [label]: key }, value))
-  }
+function timer(done: (seconds: number) => void): () => void {
+  const startedMs = performance.now()
+  return () => done((performance.now() - startedMs) / 1_000)
 }

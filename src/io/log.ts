@@ -8,6 +8,7 @@
  *   calls failed dials and reset streams errors, which they are not for us: its own `error` becomes `warn`,
  *   and without a word from the user only `error` and above of `libp2p` is shown.
  */
+import { inspect } from 'node:util'
 import type { ComponentLogger, Logger } from '@libp2p/interface'
 import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino'
 import pretty from 'pino-pretty'
@@ -85,9 +86,27 @@ function libp2pLogger(child: (name: string) => Pino, name: string): Logger {
   })
 }
 
-/** libp2p's format letters (%p peer, %a address, %e error, …) all read well as plain text. */
+/** libp2p's format letters (%p peer, %a address, %e error, %o object, …) all stand for what reads well as `textOf`. */
 function format(template: string, args: unknown[]): string {
   let next = 0
-  const text = template.replace(/%[a-zA-Z]/g, letter => (next < args.length ? String(args[next++]) : letter))
-  return [text, ...args.slice(next).map(String)].join(' ')
+  const text = template.replace(/%[a-zA-Z]/g, letter => (next < args.length ? textOf(args[next++]) : letter))
+  return [text, ...args.slice(next).map(textOf)].join(' ')
+}
+
+/** A value as it says itself, or its parts, cut short, when it has nothing to say. */
+function textOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null || saysItself(value)) return String(value)
+  return inspect(value, {
+    depth: 2,
+    compact: true,
+    breakLength: Number.POSITIVE_INFINITY,
+    maxArrayLength: 8,
+    maxStringLength: 200,
+  })
+}
+
+/** Addresses, peer ids and errors do; lists, bytes and plain objects do not. */
+function saysItself(value: object): boolean {
+  const isList = Array.isArray(value) || ArrayBuffer.isView(value)
+  return !isList && typeof value.toString === 'function' && value.toString !== Object.prototype.toString
 }

@@ -12,9 +12,10 @@
  */
 import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
 import type { Metrics as Libp2pMetrics } from '@libp2p/interface'
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { Metrics } from '../core/ports.ts'
+import { type Metric, Registry } from 'prom-client'
+import type { Metrics, Readings } from '../core/ports.ts'
 import { libp2pMetrics } from './libp2p-metrics.ts'
+import { DEFAULT_BOUNDS, Distribution, type Labels, type Register, Series } from './series.ts'
 
 export interface NodeMetrics {
   readonly ours: Metrics
@@ -26,103 +27,107 @@ export interface NodeMetrics {
 
 export function openMetrics(): NodeMetrics {
   const registry = new Registry()
+  const collectors: (() => void | Promise<void>)[] = []
+  const register: Register = {
+    add(metric) {
+      // The registry calls `get` and no more; its type names its own classes.
+      registry.registerMetric(metric as unknown as Metric)
+      return metric
+    },
+    onRead: collect => void collectors.push(collect),
+  }
   return {
-    ours: ourMetrics(registry),
-    libp2p: libp2pMetrics(registry),
-    gossip: gossipMetrics(registry),
-    text: () => registry.metrics(),
+    ours: ourMetrics(register),
+    libp2p: libp2pMetrics(register),
+    gossip: gossipMetrics(register),
+    text: async () => {
+      // First all of them: gossipsub sets nearly all of its gauges when one of them is asked.
+      for (const collect of collectors) await collect()
+      return await registry.metrics()
+    },
   }
 }
 
-function ourMetrics(registry: Registry): Metrics {
-  const registers = [registry]
+function ourMetrics(register: Register): Metrics {
+  const readFrom =
+    (type: 'gauge' | 'counter') =>
+    <L extends string>(name: string, help: string, labels: readonly L[], read: () => Readings<L>): void => {
+      const series = register.add(new Series(type, name, help, labels))
+      register.onRead(() => {
+        series.reset()
+        for (const [values, number] of read()) series.set(number, labels.length === 0 ? undefined : values)
+      })
+    }
   return {
     counter(name, help, labels = []) {
-      const counter = new Counter({ name, help, labelNames: [...labels], registers })
-      return { inc: (values, by = 1) => (values === undefined ? counter.inc(by) : counter.inc(values, by)) }
+      const series = register.add(new Series('counter', name, help, labels))
+      return { inc: (values, by = 1) => series.add(by, values) }
     },
     histogram(name, help, buckets, labels = []) {
-      const histogram = new Histogram({
-        name,
-        help,
-        buckets: [...buckets],
-        labelNames: [...labels],
-        registers,
-      })
-      return {
-        observe: (value, values) =>
-          values === undefined ? histogram.observe(value) : histogram.observe(values, value),
-      }
+      return register.add(new Distribution(name, help, buckets, labels))
     },
-    counterFrom(name, help, labels, read) {
-      new Counter({
-        name,
-        help,
-        labelNames: [...labels],
-        registers,
-        collect() {
-          this.reset()
-          for (const [values, number] of read()) this.inc(values, number)
-        },
-      })
-    },
-    gaugeFrom(name, help, labels, read) {
-      new Gauge({
-        name,
-        help,
-        labelNames: [...labels],
-        registers,
-        collect() {
-          this.reset()
-          for (const [values, number] of read()) this.set(values, number)
-        },
-      })
-    },
+    counterFrom: readFrom('counter'),
+    gaugeFrom: readFrom('gauge'),
   }
 }
 
-function gossipMetrics(registry: Registry): MetricsRegister {
-  const registers = [registry]
-  const gauge: MetricsRegister['gauge'] = ({ name, help, labelNames = [] }) => {
-    const collectors: (() => void)[] = []
-    const made = new Gauge({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect: () => {
-        for (const collect of collectors) collect()
-      },
-    })
-    return Object.assign(made, {
-      // biome-ignore lint/suspicious/noExplicitAny: gossipsub's callback takes the generic gauge that it made.
-      addCollect: (collect: (metric: any) => void) => collectors.push(() => collect(made)),
-      // biome-ignore lint/suspicious/noExplicitAny: prom-client's gauge has the methods, with wider types.
-    }) as any
-  }
+/** gossipsub's methods take labels first, or none: `inc(2)`, `inc({ topic }, 2)`. */
+type Args = readonly [(Labels | number | number[])?, (number | number[])?]
+
+function split(args: Args): { labels: Labels | undefined; value: number | undefined } {
+  const [first, second] = args
+  if (typeof first === 'object' && !Array.isArray(first))
+    return { labels: first, value: second as number | undefined }
+  return { labels: undefined, value: first as number | undefined }
+}
+
+function gossipMetrics(register: Register): MetricsRegister {
+  // The register's functions are generic in the labels, which are plain records here: hence the casts.
   return {
-    gauge,
-    histogram: ({ name, help, labelNames = [], buckets }) =>
-      new Histogram({
-        name,
-        help,
-        labelNames,
-        registers,
-        ...(buckets === undefined ? {} : { buckets }),
-      }) as never,
-    avgMinMax: ({ name, help, labelNames = [] }) => {
-      const parts = ['avg', 'min', 'max'].map(
-        part => new Gauge({ name: `${name}_${part}`, help: `${help} (${part})`, labelNames, registers }),
-      )
-      const set = (labels: Record<string, string | number>, values: number[]): void => {
-        const sum = values.reduce((total, value) => total + value, 0)
-        const results =
-          values.length === 0 ? [0, 0, 0] : [sum / values.length, Math.min(...values), Math.max(...values)]
-        for (const [index, part] of parts.entries()) part.set(labels, results[index] ?? 0)
+    gauge({ name, help, labelNames = [] }) {
+      const series = register.add(new Series('gauge', name, help, labelNames))
+      const gauge = {
+        inc(...args: Args): void {
+          const { labels, value = 1 } = split(args)
+          series.add(value, labels)
+        },
+        set(...args: Args): void {
+          const { labels, value = 0 } = split(args)
+          series.set(value, labels)
+        },
+        addCollect: (collect: (made: unknown) => void) => register.onRead(() => collect(gauge)),
       }
+      return gauge as never
+    },
+    histogram({ name, help, labelNames = [], buckets = DEFAULT_BOUNDS }) {
+      const distribution = register.add(new Distribution(name, help, buckets, labelNames))
       return {
-        set: (...args: unknown[]) =>
-          Array.isArray(args[0]) ? set({}, args[0]) : set(args[0] as never, args[1] as never),
+        observe(...args: Args): void {
+          const { labels, value = 0 } = split(args)
+          distribution.observe(value, labels)
+        },
+        startTimer() {
+          const startedMs = performance.now()
+          return () => distribution.observe((performance.now() - startedMs) / 1_000)
+        },
+        reset: () => distribution.reset(),
+      } as never
+    },
+    avgMinMax({ name, help, labelNames = [] }) {
+      const [avg, min, max] = ['avg', 'min', 'max'].map(part =>
+        register.add(new Series('gauge', `${name}_${part}`, `${help} (${part})`, labelNames)),
+      )
+      return {
+        set(...args: Args): void {
+          const values = (Array.isArray(args[0]) ? args[0] : args[1]) as readonly number[]
+          const { labels } = split(args)
+          avg?.set(
+            values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length,
+            labels,
+          )
+          min?.set(values.length === 0 ? 0 : Math.min(...values), labels)
+          max?.set(values.length === 0 ? 0 : Math.max(...values), labels)
+        },
       } as never
     },
   }

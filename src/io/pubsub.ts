@@ -181,6 +181,8 @@ export class GossipPubSub implements PubSub {
     const router = this.#router
     const read = router.pipePeerReadStream
     router.pipePeerReadStream = (peer, frames) => {
+      // Not only at the next heartbeat: a stream may fail before it.
+      this.#know(peer)
       const view = Object.create(router, {
         decodeRpc: { value: (bytes: Uint8Array) => this.#decode(peer, bytes) },
         handleReceivedRpc: { value: (from: Libp2pPeerId, rpc: RPC) => this.#receive(from, rpc) },
@@ -257,11 +259,14 @@ export class GossipPubSub implements PubSub {
     }
   }
 
+  #know(peer: Libp2pPeerId): void {
+    const id = peer.toString()
+    if (!this.#known.has(id)) this.#known.set(id, { peer, muteBeats: 0 })
+  }
+
   /** Opens gossip again with peers that are connected and mute; tries at beats 2, 4, 8, … of their silence. */
   #revive(): void {
-    for (const [id, peer] of this.#router.peers) {
-      if (!this.#known.has(id)) this.#known.set(id, { peer, muteBeats: 0 })
-    }
+    for (const peer of this.#router.peers.values()) this.#know(peer)
     for (const [id, entry] of this.#known) {
       if (this.#router.peers.has(id) && this.#router.streamsOutbound.has(id)) {
         entry.muteBeats = 0
@@ -284,15 +289,25 @@ export class GossipPubSub implements PubSub {
   }
 
   #isCongested(topic: Topic): boolean {
-    const subscription = this.#topics.get(topic)
-    const receivers = subscription?.toAll === true ? this.subscribers(topic) : this.meshPeers(topic)
+    const toAll = this.#topics.get(topic)?.toAll === true
+    const { mesh, fanout } = this.#router
+    const receivers = toAll ? this.subscribers(topic) : (mesh.get(topic) ?? fanout.get(topic) ?? [])
     const limitBytes = this.#gossip.options.outboundBufferBytes / 2
+    let open = 0
     let full = 0
     for (const peer of receivers) {
       const stream = this.#router.streamsOutbound.get(peer)?.rawStream
-      if (stream !== undefined && stream.writeBufferLength > limitBytes) full++
+      // A neighbour whose stream was cut receives nothing, and must not outvote those that do.
+      if (stream === undefined) continue
+      open++
+      if (stream.writeBufferLength > limitBytes) full++
     }
-    return full * 2 > receivers.length
+    return full * 2 > open
+  }
+
+  /** Asked for every message: the mesh first, which costs no copy. */
+  #hasAudience(topic: Topic): boolean {
+    return (this.#router.mesh.get(topic)?.size ?? 0) > 0 || this.#router.getSubscribers(topic).length > 0
   }
 
   /**
@@ -307,7 +322,7 @@ export class GossipPubSub implements PubSub {
         resolve()
       }
       const look = (): void => {
-        if (this.#router.getSubscribers(topic).length > 0) done()
+        if (this.#hasAudience(topic)) done()
       }
       const timer = setTimeout(done, AUDIENCE_WAIT_MS)
       this.#router.addEventListener('subscription-change', look)

@@ -69,11 +69,17 @@ async function openLevel(path: string): Promise<Level<string, Uint8Array>> {
   return level
 }
 
+/** @throws FloodgateError STORE */
 async function setAside(path: string, nowMs: number): Promise<string> {
   const stamp = new Date(nowMs).toISOString().replace(/[:.]/g, '-')
   const aside = `${path}.damaged-${stamp}`
-  await rename(path, aside)
-  await mkdir(path)
+  try {
+    await rename(path, aside)
+    await mkdir(path)
+  } catch (cause) {
+    const reason = (cause as Error).message
+    throw new FloodgateError('STORE', `${path} is damaged and cannot be set aside: ${reason}`, { cause })
+  }
   return aside
 }
 

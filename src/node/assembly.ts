@@ -1,0 +1,196 @@
+/**
+ * The parts of a running node: built, joined and started in order, and closed in the reverse order.
+ *
+ * Rules:
+ * - What was opened is closed, also when a later step fails: each part with a deadline, and one that hangs is
+ *   named in the log and left behind.
+ * - A start that takes long says which step it waits for; one that is given up ends after its step.
+ * - An assembly is opened once. A node that starts again makes another.
+ */
+import type { Config } from '../config/schema.ts'
+import { FloodgateError } from '../core/errors.ts'
+import type { Clock, Host, Log, PubSub, Store } from '../core/ports.ts'
+import type { Address, Topic } from '../core/types.ts'
+import { Router, type RouterEvents, type TopicSetup } from '../gossip/router.ts'
+import { readBootstrap } from '../io/bootstrap.ts'
+import { systemRandom } from '../io/clock.ts'
+import { type NetworkParts, openHost } from '../io/host.ts'
+import type { Identity } from '../io/identity.ts'
+import type { Logs } from '../io/log.ts'
+import { type NodeMetrics, openMetrics } from '../io/metrics.ts'
+import { openStore } from '../io/store.ts'
+import { VERSION } from '../io/version.ts'
+import { type RunningWatchdog, startWatchdog, withDeadline } from '../io/watchdog.ts'
+import { Peers, type PeersEvents } from '../peers/peers.ts'
+
+/** What a node is made of, where it is not what the configuration says. */
+export interface NodeParts extends NetworkParts {
+  /** In place of the identity file. */
+  readonly identity?: Identity
+  /** In place of the database in the data folder. Closed by the node at `stop`. */
+  readonly openStore?: () => Promise<Store>
+}
+
+/** What an assembly is made from. */
+export interface Materials {
+  readonly config: Config
+  readonly identity: Identity
+  readonly replaced: NodeParts
+  readonly clock: Clock
+  readonly logs: Logs
+  readonly judged: RouterEvents['judged']
+  readonly peers: PeersEvents
+}
+
+/** The parts that a running node is asked for. */
+export interface Running {
+  readonly host: Host
+  readonly pubsub: PubSub
+  readonly router: Router
+  readonly peers: Peers
+  readonly metrics: NodeMetrics
+}
+
+/** How long one part may take to close before it is left behind. */
+const CLOSE_TIMEOUT_MS = 5_000
+
+/** Where the store keeps what it is: the network whose data it holds. */
+const NETWORK_KEY = '/floodgate/network'
+
+export class Assembly {
+  readonly #materials: Materials
+  readonly #log: Log
+  /** What is open, in the order of opening. */
+  readonly #opened: { readonly part: string; close(): void | Promise<void> }[] = []
+
+  constructor(materials: Materials) {
+    this.#materials = materials
+    this.#log = materials.logs.forComponent('node')
+  }
+
+  /**
+   * Opens everything. When it fails, `close` closes what was opened until then.
+   * @param signal gives up with its reason
+   */
+  async open(subscriptions: ReadonlyMap<Topic, TopicSetup>, signal: AbortSignal): Promise<Running> {
+    const { config, identity, clock, logs } = this.#materials
+    const metrics = openMetrics()
+    const watchdog = startWatchdog(config.watchdog, clock, logs.forComponent('watchdog'), metrics.ours)
+    this.#opened.push({ part: 'the watchdog', close: () => watchdog.stop() })
+    const step = this.#steps(signal)
+    if (identity.exposed) this.#log.warn('the identity file can be read by other users: chmod 600 it')
+
+    await step('the data folder', () => this.#openStore())
+    const bootstrap = await step('the bootstrap file', () => this.#readBootstrap(signal))
+    const { host, pubsub } = await step('libp2p', () => this.#openHost(metrics))
+    const { router, peers } = this.#join(host, pubsub, metrics, watchdog)
+    await step('listening', () =>
+      host.start({
+        connected: connection => peers.onConnected(connection),
+        disconnected: peer => peers.onDisconnected(peer),
+      }),
+    )
+    for (const [topic, setup] of subscriptions) router.subscribe(topic, setup)
+    router.start()
+    peers.start(config.peers, bootstrap)
+    this.#log.info('ready', { peer: identity.peer, addresses: host.addresses() })
+    return { host, pubsub, router, peers, metrics }
+  }
+
+  async close(): Promise<void> {
+    for (const { part, close } of this.#opened.splice(0).reverse()) {
+      try {
+        await withDeadline(`closing ${part}`, Promise.resolve(close()), CLOSE_TIMEOUT_MS, this.#log)
+      } catch (error) {
+        this.#log.error('a part did not close', { part, error: (error as Error).message })
+      }
+    }
+  }
+
+  /** Runs the steps of a start, and names the one that takes long. */
+  #steps(signal: AbortSignal): <T>(part: string, run: () => Promise<T>) => Promise<T> {
+    const { slowStartMs } = this.#materials.config.watchdog
+    let waitingFor = ''
+    const stop = this.#materials.clock.every(slowStartMs, () =>
+      this.#log.warn('still starting', { waitingFor, slowStartMs }),
+    )
+    this.#opened.push({ part: 'the start', close: stop })
+    return async (part, run) => {
+      waitingFor = part
+      const result = await run()
+      signal.throwIfAborted()
+      if (part === 'listening') stop()
+      return result
+    }
+  }
+
+  async #openStore(): Promise<void> {
+    const { network, dataDir } = this.#materials.config
+    const store = await this.#storeOf(dataDir)
+    if (store === undefined) return
+    this.#opened.push({ part: 'the data folder', close: () => store.close() })
+    const owner = await store.get(NETWORK_KEY)
+    if (owner === undefined) {
+      await store.write([{ put: NETWORK_KEY, value: new TextEncoder().encode(network) }], { sync: true })
+      return
+    }
+    const name = new TextDecoder().decode(owner)
+    if (name === network) return
+    const text = `the data folder ${dataDir ?? ''} belongs to network ${name}, not to ${network}`
+    throw new FloodgateError('CONFIG', text)
+  }
+
+  async #storeOf(dataDir: string | undefined): Promise<Store | undefined> {
+    const { replaced, logs, clock } = this.#materials
+    if (replaced.openStore !== undefined) return await replaced.openStore()
+    if (dataDir === undefined) return undefined
+    return await openStore(dataDir, logs.forComponent('store'), clock.wallMs())
+  }
+
+  async #readBootstrap(signal: AbortSignal): Promise<Address[]> {
+    const { bootstrapFile, network } = this.#materials.config
+    if (bootstrapFile === undefined) return []
+    const addresses = await readBootstrap(bootstrapFile, network, signal)
+    if (addresses.length === 0) {
+      this.#log.warn('no bootstrap peers for this network', { network, bootstrapFile })
+    }
+    return addresses
+  }
+
+  async #openHost(metrics: NodeMetrics): Promise<{ host: Host; pubsub: PubSub }> {
+    const { config, replaced, identity, clock, logs } = this.#materials
+    const opened = await openHost(
+      { ...config, agent: `floodgate/${VERSION}` },
+      { ...replaced, privateKey: identity.privateKey, clock, logs, metrics },
+    )
+    this.#opened.push({ part: 'libp2p', close: () => opened.host.stop() })
+    return opened
+  }
+
+  #join(
+    host: Host,
+    pubsub: PubSub,
+    metrics: NodeMetrics,
+    watchdog: RunningWatchdog,
+  ): { router: Router; peers: Peers } {
+    const { config, clock, logs, judged, peers: peersEvents } = this.#materials
+    const shared = { clock, metrics: metrics.ours }
+    const peers = new Peers(
+      { ...config.connections, ...config.score },
+      { ...shared, host, random: systemRandom, log: logs.forComponent('peers') },
+      peersEvents,
+    )
+    const offence: RouterEvents['offence'] = (peer, kind, detail) => peers.onOffence(peer, kind, detail)
+    const router = new Router(
+      config.gossip,
+      { ...shared, pubsub, watchdog, log: logs.forComponent('gossip') },
+      { judged, offence },
+    )
+    pubsub.start({ message: message => router.receive(message), offence })
+    this.#opened.push(
+      { part: 'gossip', close: () => router.stop() },
+      { part: 'peers', close: () => peers.stop() },
+    )
+    return { router, peers }
+  }
+}
