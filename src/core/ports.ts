@@ -77,8 +77,11 @@ export interface PubSub {
   stop(): Promise<void>
   subscribe(topic: Topic, options: { maxPayloadBytes: number; toAll: boolean }): void
   unsubscribe(topic: Topic): void
-  /** Keeps a reference to the payload for some seconds: the caller must not change it. */
-  publish(topic: Topic, payload: Uint8Array): Promise<PublishResult>
+  /**
+   * Keeps a reference to the payload for some seconds: the caller must not change it.
+   * @param id the message's id, so that it need not be computed again
+   */
+  publish(topic: Topic, payload: Uint8Array, id: MessageId): Promise<PublishResult>
   settle(topic: Topic, ticket: string, from: PeerId, verdict: Verdict): void
   /** The neighbours in the topic's mesh. */
   meshPeers(topic: Topic): PeerId[]

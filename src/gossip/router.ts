@@ -149,8 +149,8 @@ export class Router {
     payload: Uint8Array,
     maxPayloadBytes: number,
   ): Promise<{ id: MessageId; seen: boolean; recipients: number }> {
-    checkTopic(topic)
     const state = this.#topics.get(topic)
+    if (state === undefined) checkTopic(topic)
     const limitBytes = state?.setup.limits.maxPayloadBytes ?? maxPayloadBytes
     if (payload.byteLength > limitBytes) {
       const text = `${payload.byteLength} bytes are more than topic ${topic} allows (maxPayloadBytes ${limitBytes})`
@@ -162,7 +162,7 @@ export class Router {
     if (state?.gate.knows(key, nowMs) ?? this.#seen.has(key, nowMs)) return { id, seen: true, recipients: 0 }
     this.#seen.add(key, nowMs)
     try {
-      const { seen, recipients } = await this.#parts.pubsub.publish(topic, payload)
+      const { seen, recipients } = await this.#parts.pubsub.publish(topic, payload, id)
       if (state !== undefined && !seen) state.counts.propagated++
       return { id, seen, recipients }
     } catch (error) {

@@ -28,10 +28,15 @@ export class MessageIds {
   /** The content id; remembered until `take` asks for the same payload object. */
   of(topic: Topic, payload: Uint8Array): MessageId {
     const id = messageId(topic, payload)
+    this.know(payload, id)
+    return id
+  }
+
+  /** Remembers an id that somebody else has computed already. */
+  know(payload: Uint8Array, id: MessageId): void {
     // Dropping them all only costs hashing again.
     if (this.#pending.size >= PENDING_MAX) this.#pending.clear()
     this.#pending.set(payload, id)
-    return id
   }
 
   /** The content id, and forgets it. */

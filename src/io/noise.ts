@@ -3,9 +3,10 @@
  *
  * `streamNoise()` speaks the same protocol as `noise()`; only the CPU time differs.
  *
- * **Keys.** What the package does by itself is WebAssembly for records below 1,200 bytes, and above them `node:crypto` with
- * the raw key, which Node 24 (OpenSSL 3.5) then fetches, checks and copies anew for every record. Here the key is a
- * `KeyObject`. Microseconds a record, Node 24.21 on one core of an AMD EPYC:
+ * **Keys.** What the package does by itself is WebAssembly for records below 1,200 bytes, and above them
+ * `node:crypto` with the raw key, which Node 24 (OpenSSL 3.5) then fetches, checks and copies anew for
+ * every record. Here the key is a `KeyObject`. Microseconds a record, Node 24.21 on one core of an AMD
+ * EPYC:
  *
  *   bytes                64   256   384   512   768  1,024  4,096  16,384  65,519
  *   encrypt, raw key     18    12    12    13    12     14     14      18      40
@@ -15,16 +16,17 @@
  *            WASM       0.9   2.0   2.7   4.6   4.4    5.8     19      73     301
  *            KeyObject  2.6   3.3   2.9   3.0   3.3    3.4    4.2     6.7      24
  *
- * The two thresholds below are where the last two lines of each half cross. Below them, and for everything of the
- * handshake, the package's own code runs.
+ * The two thresholds below are where the last two lines of each half cross; below them the package's own
+ * code runs.
  *
- * **Records.** Yamux sends each frame by itself: a record, two writes to the socket, and on the other side a record to open. Here
- * frames wait until the code that sends them is done (`process.nextTick`, as in `transport.ts`) and share a record.
- * A node that floods messages of 256 bytes to 1 kB needs a quarter to a third less CPU time for each on both sides
- * (`npm run bench -- flood`). Rules:
+ * **Records.** Yamux sends each frame by itself: a record, two writes to the socket, and on the other side
+ * a record to open. Here frames wait until the code that sends them is done (`process.nextTick`, as in
+ * `transport.ts`) and share a record. A node that floods messages of 256 bytes to 1 kB needs a quarter to a
+ * third less CPU time for each on both sides (`npm run bench -- flood`). Rules:
  * - No more waits than fits in one record; large frames do not wait at all. Order never changes.
  * - Closing the connection first sends what waits. Aborting throws it away, like everything unsent.
- * - `send` answers what it would have without the wait, so a writer goes at most one record beyond a full socket.
+ * - `send` answers what it would have without the wait, so a writer goes at most one record beyond a full
+ *   socket.
  */
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface'
@@ -133,8 +135,8 @@ const RECORD_BYTES = 65_519
 const ALONE_FROM_BYTES = 16_384
 
 /**
- * Makes what is sent over `secured` in one tick share records. `raw` is the connection beneath it: libp2p closes that one
- * and not `secured`.
+ * Makes what is sent over `secured` in one tick share records. `raw` is the connection beneath it: libp2p
+ * closes that one and not `secured`.
  */
 function batchSends(secured: MessageStream, raw: MessageStream): void {
   const send = secured.send.bind(secured)

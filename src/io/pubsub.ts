@@ -123,10 +123,12 @@ export class GossipPubSub implements PubSub {
     this.#gossip.labels.delete(topic)
   }
 
-  async publish(topic: Topic, payload: Uint8Array): Promise<PublishResult> {
+  async publish(topic: Topic, payload: Uint8Array, id: MessageId): Promise<PublishResult> {
     if (this.#router.getSubscribers(topic).length === 0 && this.#parts.isSettling())
       await this.#audience(topic)
     if (this.#queue !== undefined || this.#isCongested(topic)) await this.#turn(topic)
+    // A signed message has another id in gossip.
+    if (this.#gossip.options.signing === 'none') this.#gossip.ids.know(payload, id)
     try {
       const { recipients } = await this.#router.publish(topic, payload, {
         floodPublish: this.#topics.get(topic)?.toAll === true,

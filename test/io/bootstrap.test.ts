@@ -15,7 +15,11 @@ describe('bootstrap file', () => {
   const { signal } = new AbortController()
 
   const good: { id: string; text: string; addresses: string[] }[] = [
-    { id: 'the addresses of the network', text: `{ "demo": ["${ADDRESS}"], "other": ["/dns4/x"] }`, addresses: [ADDRESS] },
+    {
+      id: 'the addresses of the network',
+      text: `{ "demo": ["${ADDRESS}"], "other": ["/dns4/x"] }`,
+      addresses: [ADDRESS],
+    },
     { id: 'an empty list', text: '{ "demo": [] }', addresses: [] },
     { id: 'another network only', text: '{ "other": ["/dns4/x"] }', addresses: [] },
     { id: 'no network', text: '{}', addresses: [] },
@@ -49,7 +53,10 @@ describe('bootstrap file', () => {
 
   test('a file that is not there is named', async () => {
     const missing = join(folder, 'missing.json')
-    await assert.rejects(readBootstrap(missing, 'demo', signal), { code: 'CONFIG', message: /missing\.json.*ENOENT/ })
+    await assert.rejects(readBootstrap(missing, 'demo', signal), {
+      code: 'CONFIG',
+      message: /missing\.json.*ENOENT/,
+    })
   })
 
   test('gives up with the reason of its signal', async () => {

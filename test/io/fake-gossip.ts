@@ -45,7 +45,9 @@ export class FakeRouter extends EventTarget {
   readonly mcache = {
     getWithIWantCount: (id: string, _peer: string) => {
       const sizeBytes = this.cached.get(id)
-      return sizeBytes === undefined ? null : { msg: { topic: this.topic, data: new Uint8Array(sizeBytes) }, count: 1 }
+      return sizeBytes === undefined
+        ? null
+        : { msg: { topic: this.topic, data: new Uint8Array(sizeBytes) }, count: 1 }
     },
   }
 
@@ -97,7 +99,10 @@ export class FakeRouter extends EventTarget {
   }
 
   /** As the library has it: every step goes through `this`, and a frame that fails ends nothing. */
-  async pipePeerReadStream(peer: Libp2pPeerId, frames: AsyncIterable<{ subarray(): Uint8Array }>): Promise<void> {
+  async pipePeerReadStream(
+    peer: Libp2pPeerId,
+    frames: AsyncIterable<{ subarray(): Uint8Array }>,
+  ): Promise<void> {
     try {
       for await (const frame of frames) {
         try {
@@ -117,7 +122,10 @@ export class FakeRouter extends EventTarget {
   }
 
   async handleReceivedRpc(from: Libp2pPeerId, rpc: RPC): Promise<void> {
-    this.received.push([from.toString(), ...rpc.messages.map(({ data }) => Buffer.from(data ?? []).toString())])
+    this.received.push([
+      from.toString(),
+      ...rpc.messages.map(({ data }) => Buffer.from(data ?? []).toString()),
+    ])
   }
 
   handlePeerReadStreamError(error: Error, peer: Libp2pPeerId): void {
@@ -155,7 +163,8 @@ export function openFakeGossip(topic: string, options: { toAll?: boolean; maxPay
     offence: (peer, offence, detail) => offences.push(`${peer} ${offence} ${detail}`),
   })
   pubsub.subscribe(topic, { toAll: options.toAll ?? false, maxPayloadBytes: options.maxPayloadBytes ?? 100 })
-  const dropped = (reason: string): number => metrics.read()[`floodgate_gossip_dropped_total{reason=${reason}}`] ?? 0
+  const dropped = (reason: string): number =>
+    metrics.read()[`floodgate_gossip_dropped_total{reason=${reason}}`] ?? 0
   return { router, pubsub, metrics, log, offences, connections, world, dropped }
 }
 

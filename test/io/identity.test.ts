@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, fstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  fstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -41,7 +50,10 @@ describe('the identity file', () => {
 
   test('is not made unless that is asked for', async () => {
     const file = newFile()
-    await assert.rejects(loadIdentity(file, { create: false }), { code: 'IDENTITY', message: /floodgate init/ })
+    await assert.rejects(loadIdentity(file, { create: false }), {
+      code: 'IDENTITY',
+      message: /floodgate init/,
+    })
     assert.throws(() => statSync(file), { code: 'ENOENT' })
   })
 
@@ -90,14 +102,18 @@ describe('the identity file', () => {
       process.stdout.write('.')
       for await (const _ of process.stdin) break
       console.log((await loadIdentity(${JSON.stringify(file)}, { create: true })).peer)`
-    const processes = [1, 2].map(() => spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['pipe', 'pipe', 'inherit'] }))
+    const processes = [1, 2].map(() =>
+      spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['pipe', 'pipe', 'inherit'] }),
+    )
     const outputs = ['', '']
-    await Promise.all(processes.map(async (child, index) => {
-      child.stdout.on('data', text => {
-        outputs[index] += text
-      })
-      await once(child.stdout, 'data')
-    }))
+    await Promise.all(
+      processes.map(async (child, index) => {
+        child.stdout.on('data', text => {
+          outputs[index] += text
+        })
+        await once(child.stdout, 'data')
+      }),
+    )
     // Both have loaded everything and wait for this.
     for (const child of processes) child.stdin.end('go')
     await Promise.all(processes.map(child => once(child, 'close')))
@@ -118,7 +134,10 @@ describe('the identity file', () => {
       const file = newFile()
       await fs.mkdir(join(file, '..'))
       writeFileSync(file, text)
-      const error = await loadIdentity(file, { create: true }).then(() => undefined, failure => failure)
+      const error = await loadIdentity(file, { create: true }).then(
+        () => undefined,
+        failure => failure,
+      )
       assert.equal(error?.code, 'IDENTITY')
       assert.deepEqual(readFileSync(file), Buffer.from(text))
       // Neither the message, nor a cause, nor the stack may quote the file.

@@ -19,7 +19,8 @@ function open(options: Partial<LogOptions>) {
   const stream = { write: (text: string) => texts.push(text) }
   const logs = openLogs({ level: 'info', format: 'json', components: {}, ...options }, stream)
   const lines = (): Line[] => texts.map(text => JSON.parse(text))
-  const messages = (): string[] => lines().map(({ level, component, msg }) => `${LEVELS[level]} ${component} ${msg}`)
+  const messages = (): string[] =>
+    lines().map(({ level, component, msg }) => `${LEVELS[level]} ${component} ${msg}`)
   return { logs, texts, lines, messages }
 }
 
@@ -28,7 +29,10 @@ describe('logs', () => {
     const { logs, texts, lines } = open({})
     const beforeMs = Date.now()
     logs.forComponent('gossip').warn('a line\nof two', { topic: 'tx', count: 7 })
-    assert.deepEqual(texts.map(text => text.split('\n').length), [2])
+    assert.deepEqual(
+      texts.map(text => text.split('\n').length),
+      [2],
+    )
     const [line] = lines() as [Line]
     const { time, ...rest } = line
     assert.deepEqual(rest, { level: 40, component: 'gossip', topic: 'tx', count: 7, msg: 'a line\nof two' })
@@ -57,7 +61,10 @@ describe('logs', () => {
       const { logs, lines } = open({ components })
       const log = logs.forComponent(component)
       for (const level of ['debug', 'info', 'warn', 'error'] as const) log[level](level)
-      assert.deepEqual(lines().map(({ msg }) => msg), written)
+      assert.deepEqual(
+        lines().map(({ msg }) => msg),
+        written,
+      )
     })
   }
 })
@@ -89,17 +96,33 @@ describe('the logs of libp2p', () => {
   })
 
   const cycle: Record<string, unknown> = { name: 'cycle' }
-  cycle['self'] = cycle
+  cycle.self = cycle
   const formats: { id: string; args: [unknown, ...unknown[]]; text: string }[] = [
     { id: 'text', args: ['to %s', 'you'], text: 'to you' },
     { id: 'numbers', args: ['%d of %i', 1, 2], text: '1 of 2' },
-    { id: 'an address', args: ['dial %a', multiaddr('/ip4/192.0.2.1/tcp/1')], text: 'dial /ip4/192.0.2.1/tcp/1' },
+    {
+      id: 'an address',
+      args: ['dial %a', multiaddr('/ip4/192.0.2.1/tcp/1')],
+      text: 'dial /ip4/192.0.2.1/tcp/1',
+    },
     { id: 'an error', args: ['failed - %e', new TypeError('no')], text: 'failed - TypeError: no' },
     { id: 'an object', args: ['frame %o', { type: 1, data: 'x' }], text: "frame { type: 1, data: 'x' }" },
     { id: 'an object with a big number', args: ['%j', { seqno: 7n }], text: '{ seqno: 7n }' },
-    { id: 'an object without a prototype', args: ['%o', Object.assign(Object.create(null), { a: 1 })], text: '[Object: null prototype] { a: 1 }' },
-    { id: 'an object that holds itself', args: ['%o', cycle], text: "<ref *1> { name: 'cycle', self: [Circular *1] }" },
-    { id: 'bytes, cut short', args: ['%b', new Uint8Array(100)], text: 'Uint8Array(100) [ 0, 0, 0, 0, 0, 0, 0, 0, ... 92 more items ]' },
+    {
+      id: 'an object without a prototype',
+      args: ['%o', Object.assign(Object.create(null), { a: 1 })],
+      text: '[Object: null prototype] { a: 1 }',
+    },
+    {
+      id: 'an object that holds itself',
+      args: ['%o', cycle],
+      text: "<ref *1> { name: 'cycle', self: [Circular *1] }",
+    },
+    {
+      id: 'bytes, cut short',
+      args: ['%b', new Uint8Array(100)],
+      text: 'Uint8Array(100) [ 0, 0, 0, 0, 0, 0, 0, 0, ... 92 more items ]',
+    },
     { id: 'nothing', args: ['%s %o', undefined, null], text: 'undefined null' },
     { id: 'more letters than values', args: ['%s and %s', 'one'], text: 'one and %s' },
     { id: 'more values than letters', args: ['one', 'two', 3], text: 'one two 3' },
@@ -109,7 +132,10 @@ describe('the logs of libp2p', () => {
       const { logs, lines } = open({ components: { libp2p: 'debug' } })
       const [template, ...values] = args
       logs.libp2p.forComponent('libp2p')(template as string, ...values)
-      assert.deepEqual(lines().map(({ msg }) => msg), [text])
+      assert.deepEqual(
+        lines().map(({ msg }) => msg),
+        [text],
+      )
     })
   }
 

@@ -29,6 +29,15 @@ describe('the ids of unsigned messages', () => {
     assert.notDeepEqual(ids.take('tx', payload), id)
   })
 
+  it('are not made again for a payload whose id is known', () => {
+    const ids = new MessageIds()
+    const payload = new Uint8Array([1, 2, 3])
+    const known = messageId('elsewhere', payload)
+    ids.know(payload, known)
+    assert.equal(ids.unsigned({ topic: 't', data: payload }), known)
+    assert.deepEqual(ids.unsigned({ topic: 't', data: payload }), messageId('t', payload))
+  })
+
   it('belong to the payload object, not to what is like it', () => {
     const ids = new MessageIds()
     const payload = bytes('hello')

@@ -60,7 +60,7 @@ describe('our metrics', () => {
     const family = parseMetrics(await metrics.text()).get('floodgate_topics_total') as Family
     assert.equal(family.help, 'Topics')
     assert.equal(family.type, 'counter')
-    assert.equal(family.samples[0]?.labels['topic'], 'a \\"quoted\\" \\\\ topic\\nof two lines')
+    assert.equal(family.samples[0]?.labels.topic, 'a \\"quoted\\" \\\\ topic\\nof two lines')
   })
 
   test('are refused when a name comes twice', () => {

@@ -46,7 +46,10 @@ function envelope(adBytes: number): Envelope {
   }
 }
 
-/** The same bytes as a list, cut at the given places; the parts are copies, as they would come from a socket. */
+/**
+ * The same bytes as a list, cut at the given places; the parts are copies, as they would come from a
+ * socket.
+ */
 function cut(bytes: Uint8Array, places: readonly number[]): Uint8ArrayList {
   const ends = [...places.filter(place => place < bytes.byteLength), bytes.byteLength].sort((a, b) => a - b)
   return new Uint8ArrayList(...ends.map((end, i) => Uint8Array.from(bytes.subarray(ends[i - 1] ?? 0, end))))

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, type TestContext, test } from 'node:test'
@@ -69,7 +79,10 @@ describe('the store', () => {
 
   test('writes all changes or none', async t => {
     const store = await open(t, newFolder())
-    const changes = [{ put: '/a/1', value: text('one') }, { put: '/a/2', value: undefined as never }]
+    const changes = [
+      { put: '/a/1', value: text('one') },
+      { put: '/a/2', value: undefined as never },
+    ]
     await assert.rejects(store.write(changes))
     assert.deepEqual(await entriesOf(store, '/a/'), [])
   })
@@ -88,7 +101,10 @@ describe('the store', () => {
     await assert.rejects(openStore(dataDir, log, NOW_MS), { code: 'IN_USE', message: new RegExp(dataDir) })
     assert.deepEqual(log.lines, [])
     await store.write([{ put: '/a/2', value: text('two') }])
-    assert.deepEqual(await entriesOf(store, '/a/'), [['/a/1', 'one'], ['/a/2', 'two']])
+    assert.deepEqual(await entriesOf(store, '/a/'), [
+      ['/a/1', 'one'],
+      ['/a/2', 'two'],
+    ])
     assert.deepEqual(readdirSync(dataDir), ['store'])
 
     await store.close()
@@ -99,7 +115,10 @@ describe('the store', () => {
   test('cannot be opened where a file is in the way', async () => {
     const dataDir = newFolder()
     writeFileSync(dataDir, 'not a folder')
-    await assert.rejects(openStore(dataDir, new FakeLog(), NOW_MS), { code: 'STORE', message: new RegExp(dataDir) })
+    await assert.rejects(openStore(dataDir, new FakeLog(), NOW_MS), {
+      code: 'STORE',
+      message: new RegExp(dataDir),
+    })
   })
 })
 
@@ -119,9 +138,14 @@ describe('a store that nobody may write', () => {
       const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
       chmodSync(folder, 0o755)
       chmodSync(of(dataDir), mode)
-      const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { ...user, encoding: 'utf8', cwd: '/' })
+      const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+        ...user,
+        encoding: 'utf8',
+        cwd: '/',
+      })
       chmodSync(of(dataDir), 0o700)
-      if (stdout === '') return t.skip(`another user cannot run this program here: ${stderr.trim().split('\n').at(-1)}`)
+      if (stdout === '')
+        return t.skip(`another user cannot run this program here: ${stderr.trim().split('\n').at(-1)}`)
       assert.equal(stdout, 'STORE\n')
     })
   }
@@ -153,12 +177,24 @@ function fileOf(dataDir: string, pattern: RegExp): string {
 describe('a damaged store', () => {
   const cases: { id: string; damage: (dataDir: string, bytes: (count: number) => Buffer) => void }[] = [
     { id: 'CURRENT is empty', damage: dataDir => truncateSync(fileOf(dataDir, /^CURRENT$/)) },
-    { id: 'CURRENT is garbage', damage: (dataDir, bytes) => writeFileSync(fileOf(dataDir, /^CURRENT$/), bytes(30)) },
-    { id: 'CURRENT names nothing', damage: dataDir => writeFileSync(fileOf(dataDir, /^CURRENT$/), 'MANIFEST-999999\n') },
-    { id: 'the manifest is garbage', damage: (dataDir, bytes) => writeFileSync(fileOf(dataDir, /^MANIFEST/), bytes(500)) },
+    {
+      id: 'CURRENT is garbage',
+      damage: (dataDir, bytes) => writeFileSync(fileOf(dataDir, /^CURRENT$/), bytes(30)),
+    },
+    {
+      id: 'CURRENT names nothing',
+      damage: dataDir => writeFileSync(fileOf(dataDir, /^CURRENT$/), 'MANIFEST-999999\n'),
+    },
+    {
+      id: 'the manifest is garbage',
+      damage: (dataDir, bytes) => writeFileSync(fileOf(dataDir, /^MANIFEST/), bytes(500)),
+    },
     { id: 'the manifest is gone', damage: dataDir => rmSync(fileOf(dataDir, /^MANIFEST/)) },
     { id: 'a table is gone', damage: dataDir => rmSync(fileOf(dataDir, /\.ldb$/)) },
-    { id: 'a table is garbage', damage: (dataDir, bytes) => writeFileSync(fileOf(dataDir, /\.ldb$/), bytes(1_000)) },
+    {
+      id: 'a table is garbage',
+      damage: (dataDir, bytes) => writeFileSync(fileOf(dataDir, /\.ldb$/), bytes(1_000)),
+    },
   ]
   for (const { id, damage } of cases) {
     test(`is set aside, and a new one is begun: ${id}`, async t => {
@@ -167,9 +203,10 @@ describe('a damaged store', () => {
       damage(dataDir, seededBytes(t))
       const log = new FakeLog()
       const store = await open(t, dataDir, log)
-      assert.deepEqual(log.lines.map(({ level, fields }) => ({ level, aside: fields['aside'] })), [
-        { level: 'error', aside: join(dataDir, ASIDE) },
-      ])
+      assert.deepEqual(
+        log.lines.map(({ level, fields }) => ({ level, aside: fields.aside })),
+        [{ level: 'error', aside: join(dataDir, ASIDE) }],
+      )
       assert.deepEqual(readdirSync(dataDir).sort(), ['store', ASIDE])
       assert.ok(readdirSync(join(dataDir, ASIDE)).length > 1, 'what was set aside is lost')
       assert.deepEqual(await entriesOf(store, '/'), [])
@@ -211,7 +248,10 @@ describe('a damaged store', () => {
     await writtenStore(dataDir)
     truncateSync(fileOf(dataDir, /^CURRENT$/))
     mkdirSync(join(dataDir, ASIDE, 'something'), { recursive: true })
-    await assert.rejects(openStore(dataDir, new FakeLog(), NOW_MS), { code: 'STORE', message: new RegExp(dataDir) })
+    await assert.rejects(openStore(dataDir, new FakeLog(), NOW_MS), {
+      code: 'STORE',
+      message: new RegExp(dataDir),
+    })
   })
 })
 

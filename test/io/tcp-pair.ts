@@ -1,4 +1,7 @@
-/** Two ends of one TCP connection over loopback, as libp2p's transports make them, and a reader for what arrives. */
+/**
+ * Two ends of one TCP connection over loopback, as libp2p's transports make them, and a reader for what
+ * arrives.
+ */
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import type { Socket } from 'node:net'

@@ -24,7 +24,7 @@ function watch() {
   const log = new FakeLog()
   const metrics = new FakeMetrics()
   const watchdog = startWatchdog({ eventLoopDelayMs: LIMIT_MS }, clock, log, metrics)
-  const parts = () => log.lines.map(({ fields }) => fields['part'])
+  const parts = () => log.lines.map(({ fields }) => fields.part)
   return { clock, log, metrics, watchdog, parts }
 }
 
@@ -35,7 +35,7 @@ describe('the watchdog', () => {
     clock.hold(LIMIT_MS)
     clock.advance(1_000)
     assert.deepEqual(log.lines, [])
-    assert.equal(metrics.read()['floodgate_event_loop_stalls_total'], 0)
+    assert.equal(metrics.read().floodgate_event_loop_stalls_total, 0)
   })
 
   test('names the section that held the thread', () => {
@@ -54,7 +54,7 @@ describe('the watchdog', () => {
         fields: { delayMs: 500, part: 'handler of blocks', partMs: 500 },
       },
     ])
-    assert.equal(metrics.read()['floodgate_event_loop_stalls_total'], 1)
+    assert.equal(metrics.read().floodgate_event_loop_stalls_total, 1)
   })
 
   test('names a section that threw, and passes its error on', () => {
@@ -119,7 +119,7 @@ describe('the watchdog', () => {
     clock.advance(60_000)
     for (let count = 0; count < 25; count++) stall()
     assert.equal(log.lines.length, 20)
-    assert.equal(metrics.read()['floodgate_event_loop_stalls_total'], 50)
+    assert.equal(metrics.read().floodgate_event_loop_stalls_total, 50)
   })
 
   test('tells the longest delay since the last reading', () => {
@@ -128,8 +128,8 @@ describe('the watchdog', () => {
     clock.advance(200)
     clock.hold(50)
     clock.advance(200)
-    assert.equal(metrics.read()['floodgate_event_loop_delay_seconds'], 0.1)
-    assert.equal(metrics.read()['floodgate_event_loop_delay_seconds'], 0)
+    assert.equal(metrics.read().floodgate_event_loop_delay_seconds, 0.1)
+    assert.equal(metrics.read().floodgate_event_loop_delay_seconds, 0)
   })
 
   test('stops', () => {
@@ -154,9 +154,16 @@ describe('a wait with a deadline', () => {
   test('gives up on a promise that does not end, and names it', async () => {
     const log = new FakeLog()
     const never = new Promise<never>(() => {})
-    await assert.rejects(withDeadline('closing the store', never, 1, log), { code: 'TIMEOUT', message: /closing the store/ })
+    await assert.rejects(withDeadline('closing the store', never, 1, log), {
+      code: 'TIMEOUT',
+      message: /closing the store/,
+    })
     assert.deepEqual(log.lines, [
-      { level: 'error', message: 'an await is past its deadline', fields: { part: 'closing the store', timeoutMs: 1 } },
+      {
+        level: 'error',
+        message: 'an await is past its deadline',
+        fields: { part: 'closing the store', timeoutMs: 1 },
+      },
     ])
   })
 
