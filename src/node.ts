@@ -98,7 +98,8 @@ export class Node extends EventEmitter<NodeEvents> {
 
   /** Use `createNode`. */
   constructor(config: Config, identity: Identity, parts: NodeParts) {
-    super()
+    // A listener may be async: then it fails by a rejection, which would end the process.
+    super({ captureRejections: true })
     this.#config = config
     this.#replaced = parts
     this.#identity = identity
@@ -177,8 +178,8 @@ export class Node extends EventEmitter<NodeEvents> {
    */
   async propagate(topic: Topic, payload: Uint8Array): Promise<Propagated> {
     const { router, host } = this.#parts()
-    const { maxPayloadBytes } = this.#subscriptions.get(topic)?.limits ?? topicLimits(this.#config, topic)
-    const result = await router.propagate(topic, payload, maxPayloadBytes)
+    const limits = this.#subscriptions.get(topic)?.limits ?? topicLimits(this.#config, topic)
+    const result = await router.propagate(topic, payload, limits)
     return { ...result, sent: result.recipients > 0 || host.connections().length > 0 }
   }
 
@@ -263,12 +264,22 @@ export class Node extends EventEmitter<NodeEvents> {
     if (this.listenerCount('verdict') > 0) this.#tell('verdict', { topic, id, from, verdict, reason })
   }
 
+  /** Where a listener's rejection ends. */
+  [Symbol.for('nodejs.rejection')](error: Error, event: string): void {
+    this.#onListenerFailed(event, error)
+  }
+
+  #onListenerFailed(event: string, error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.#log.error('a listener failed', { event, error: text })
+  }
+
   #tell<E extends keyof NodeEvents>(event: E, ...args: NodeEvents[E]): void {
     try {
       // The generic emitter cannot relate E to its own map of events.
       ;(this as EventEmitter).emit(event, ...args)
     } catch (error) {
-      this.#log.error('a listener failed', { event, error: (error as Error).stack })
+      this.#onListenerFailed(event, error)
     }
   }
 

@@ -79,9 +79,13 @@ export interface PubSub {
   unsubscribe(topic: Topic): void
   /**
    * Keeps a reference to the payload for some seconds: the caller must not change it.
-   * @param id the message's id, so that it need not be computed again
+   * @param options the message's id, so that it need not be computed again; whether it goes to every subscriber
    */
-  publish(topic: Topic, payload: Uint8Array, id: MessageId): Promise<PublishResult>
+  publish(
+    topic: Topic,
+    payload: Uint8Array,
+    options: { readonly id: MessageId; readonly toAll: boolean },
+  ): Promise<PublishResult>
   settle(topic: Topic, ticket: string, from: PeerId, verdict: Verdict): void
   /** The neighbours in the topic's mesh. */
   meshPeers(topic: Topic): PeerId[]

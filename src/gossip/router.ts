@@ -141,19 +141,19 @@ export class Router {
 
   /**
    * Gives a payload of our own to the mesh. It is not judged here: who propagates vouches for it.
-   * @param maxPayloadBytes the limit of a topic without a subscription
+   * @param unsubscribed what holds for a topic without a subscription
    * @throws FloodgateError TOPIC, TOO_LARGE
    */
   async propagate(
     topic: Topic,
     payload: Uint8Array,
-    maxPayloadBytes: number,
+    unsubscribed: Pick<TopicLimits, 'maxPayloadBytes' | 'floodDegree'>,
   ): Promise<{ id: MessageId; seen: boolean; recipients: number }> {
     const state = this.#topics.get(topic)
     if (state === undefined) checkTopic(topic)
-    const limitBytes = state?.setup.limits.maxPayloadBytes ?? maxPayloadBytes
-    if (payload.byteLength > limitBytes) {
-      const text = `${payload.byteLength} bytes are more than topic ${topic} allows (maxPayloadBytes ${limitBytes})`
+    const { maxPayloadBytes, floodDegree } = state?.setup.limits ?? unsubscribed
+    if (payload.byteLength > maxPayloadBytes) {
+      const text = `${payload.byteLength} bytes are more than topic ${topic} allows (maxPayloadBytes ${maxPayloadBytes})`
       throw new FloodgateError('TOO_LARGE', text)
     }
     const id = messageId(topic, payload)
@@ -162,7 +162,10 @@ export class Router {
     if (state?.gate.knows(key, nowMs) ?? this.#seen.has(key, nowMs)) return { id, seen: true, recipients: 0 }
     this.#seen.add(key, nowMs)
     try {
-      const { seen, recipients } = await this.#parts.pubsub.publish(topic, payload, id)
+      const { seen, recipients } = await this.#parts.pubsub.publish(topic, payload, {
+        id,
+        toAll: floodDegree === 'all',
+      })
       if (state !== undefined && !seen) state.counts.propagated++
       return { id, seen, recipients }
     } catch (error) {

@@ -67,6 +67,7 @@ export class GossipPubSub implements PubSub {
   readonly #dropped: Counter<'reason'>
   readonly #revived: Counter<never>
   readonly #waits: Counter<never>
+  readonly #ending = new AbortController()
   #events: PubSubEvents | undefined
   #queue: Promise<void> | undefined
 
@@ -106,9 +107,10 @@ export class GossipPubSub implements PubSub {
     this.#router.addEventListener('gossipsub:heartbeat', () => this.#revive())
   }
 
-  /** The router itself is started and stopped by libp2p. */
+  /** Ends every wait. The router itself is started and stopped by libp2p. */
   async stop(): Promise<void> {
     this.#events = undefined
+    this.#ending.abort()
   }
 
   subscribe(topic: Topic, options: { maxPayloadBytes: number; toAll: boolean }): void {
@@ -123,15 +125,19 @@ export class GossipPubSub implements PubSub {
     this.#gossip.labels.delete(topic)
   }
 
-  async publish(topic: Topic, payload: Uint8Array, id: MessageId): Promise<PublishResult> {
+  async publish(
+    topic: Topic,
+    payload: Uint8Array,
+    { id, toAll }: { readonly id: MessageId; readonly toAll: boolean },
+  ): Promise<PublishResult> {
     if (this.#router.getSubscribers(topic).length === 0 && this.#parts.isSettling())
       await this.#audience(topic)
-    if (this.#queue !== undefined || this.#isCongested(topic)) await this.#turn(topic)
+    if (this.#queue !== undefined || this.#isCongested(topic, toAll)) await this.#turn(topic, toAll)
     // A signed message has another id in gossip.
     if (this.#gossip.options.signing === 'none') this.#gossip.ids.know(payload, id)
     try {
       const { recipients } = await this.#router.publish(topic, payload, {
-        floodPublish: this.#topics.get(topic)?.toAll === true,
+        floodPublish: toAll,
       })
       return { recipients: recipients.length, seen: false }
     } catch (cause) {
@@ -290,8 +296,7 @@ export class GossipPubSub implements PubSub {
     }
   }
 
-  #isCongested(topic: Topic): boolean {
-    const toAll = this.#topics.get(topic)?.toAll === true
+  #isCongested(topic: Topic, toAll: boolean): boolean {
     const { mesh, fanout } = this.#router
     const receivers = toAll ? this.subscribers(topic) : (mesh.get(topic) ?? fanout.get(topic) ?? [])
     const limitBytes = this.#gossip.options.outboundBufferBytes / 2
@@ -321,6 +326,7 @@ export class GossipPubSub implements PubSub {
       const done = (): void => {
         clearTimeout(timer)
         this.#router.removeEventListener('subscription-change', look)
+        this.#ending.signal.removeEventListener('abort', done)
         resolve()
       }
       const look = (): void => {
@@ -328,16 +334,17 @@ export class GossipPubSub implements PubSub {
       }
       const timer = setTimeout(done, AUDIENCE_WAIT_MS)
       this.#router.addEventListener('subscription-change', look)
+      this.#ending.signal.addEventListener('abort', done)
     })
   }
 
   /** Waits until there is room, after all calls that wait already, so that messages leave in their order. */
-  #turn(topic: Topic): Promise<void> {
+  #turn(topic: Topic, toAll: boolean): Promise<void> {
     this.#waits.inc()
     const turn = (this.#queue ?? Promise.resolve()).then(async () => {
       for (
         let waitedMs = 0;
-        this.#isCongested(topic) && waitedMs < CONGESTION_WAIT_MS;
+        this.#isCongested(topic, toAll) && !this.#ending.signal.aborted && waitedMs < CONGESTION_WAIT_MS;
         waitedMs += CONGESTION_POLL_MS
       ) {
         await new Promise(resolve => setTimeout(resolve, CONGESTION_POLL_MS))

@@ -188,7 +188,7 @@ export class Assembly {
     )
     pubsub.start({ message: message => router.receive(message), offence })
     this.#opened.push(
-      { part: 'gossip', close: () => router.stop() },
+      { part: 'gossip', close: () => Promise.all([router.stop(), pubsub.stop()]).then(() => {}) },
       { part: 'peers', close: () => peers.stop() },
     )
     return { router, peers }

@@ -126,6 +126,9 @@ test('handlers and listeners that throw harm nobody', { timeout: 20_000 }, async
   })
   for (const node of [middle, last]) {
     for (const event of ['message', 'verdict', 'offence', 'peer:connect', 'peer:disconnect'] as const) {
+      node.on(event, async () => {
+        throw failure
+      })
       node.on(event, () => {
         throw failure
       })

@@ -7,46 +7,57 @@ import { OVERDUE_MAX } from '../../src/gossip/gate.ts'
 import { settleMicrotasks } from '../fixtures/fakes.ts'
 import { payloadOf, SlowHandler, setUpRouter, TOPIC } from './router-setup.ts'
 
+/** What holds for a topic without a subscription. */
+const upTo = (maxPayloadBytes: number) => ({ maxPayloadBytes, floodDegree: 'mesh' }) as const
+
 describe('propagating', () => {
   it('publishes once, and says to how many', async () => {
     const world = setUpRouter()
     const payload = payloadOf('m')
     const id = messageId(TOPIC, payload)
-    assert.deepEqual(await world.router.propagate(TOPIC, payload, 100), { id, seen: false, recipients: 3 })
-    assert.deepEqual(await world.router.propagate(TOPIC, payload, 100), { id, seen: true, recipients: 0 })
+    assert.deepEqual(await world.router.propagate(TOPIC, payload, upTo(100)), {
+      id,
+      seen: false,
+      recipients: 3,
+    })
+    assert.deepEqual(await world.router.propagate(TOPIC, payload, upTo(100)), {
+      id,
+      seen: true,
+      recipients: 0,
+    })
     assert.deepEqual(world.pubsub.published, [{ topic: TOPIC, payload }])
     assert.equal(world.router.counts(TOPIC)?.propagated, 1)
   })
 
   it('does not ask our own handler, nor pass on what comes back', async () => {
     const world = setUpRouter()
-    await world.router.propagate(TOPIC, payloadOf('m'), 100)
+    await world.router.propagate(TOPIC, payloadOf('m'), upTo(100))
     world.receive('m')
     assert.deepEqual([world.watchdog.parts, world.verdicts()], [[], ['ignore P']])
   })
 
   it('the same again works when it is forgotten, also when nothing else happened', async () => {
     const world = setUpRouter()
-    await world.router.propagate(TOPIC, payloadOf('m'), 100)
+    await world.router.propagate(TOPIC, payloadOf('m'), upTo(100))
     world.clock.advance(2 * 600_000)
-    assert.equal((await world.router.propagate(TOPIC, payloadOf('m'), 100)).seen, false)
+    assert.equal((await world.router.propagate(TOPIC, payloadOf('m'), upTo(100))).seen, false)
   })
 
   it('knows what was received, and what waits for its verdict', async () => {
     const slow = new SlowHandler<HandlerResult>()
     const world = setUpRouter({ handler: slow.handle })
     world.receive('m')
-    assert.equal((await world.router.propagate(TOPIC, payloadOf('m'), 100)).seen, true)
+    assert.equal((await world.router.propagate(TOPIC, payloadOf('m'), upTo(100))).seen, true)
     slow.asked[0]?.answer('accept')
     await settleMicrotasks()
-    assert.equal((await world.router.propagate(TOPIC, payloadOf('m'), 100)).seen, true)
+    assert.equal((await world.router.propagate(TOPIC, payloadOf('m'), upTo(100))).seen, true)
     assert.deepEqual([world.pubsub.published, world.verdicts()], [[], ['accept P']])
   })
 
   it('believes gossip when it has seen the message', async () => {
     const world = setUpRouter()
     world.pubsub.publishing = async () => ({ recipients: 0, seen: true })
-    assert.equal((await world.router.propagate(TOPIC, payloadOf('m'), 100)).seen, true)
+    assert.equal((await world.router.propagate(TOPIC, payloadOf('m'), upTo(100))).seen, true)
     assert.equal(world.router.counts(TOPIC)?.propagated, 0)
   })
 
@@ -56,28 +67,30 @@ describe('propagating', () => {
     world.pubsub.publishing = async () => {
       throw new Error('no room')
     }
-    await assert.rejects(world.router.propagate(TOPIC, payloadOf('m'), 100), /no room/)
+    await assert.rejects(world.router.propagate(TOPIC, payloadOf('m'), upTo(100)), /no room/)
     world.pubsub.publishing = works
-    assert.equal((await world.router.propagate(TOPIC, payloadOf('m'), 100)).seen, false)
+    assert.equal((await world.router.propagate(TOPIC, payloadOf('m'), upTo(100))).seen, false)
   })
 
   it('twice at once publishes once', async () => {
     const world = setUpRouter()
-    const results = await Promise.all([1, 2].map(() => world.router.propagate(TOPIC, payloadOf('m'), 100)))
+    const results = await Promise.all(
+      [1, 2].map(() => world.router.propagate(TOPIC, payloadOf('m'), upTo(100))),
+    )
     assert.deepEqual([results.map(result => result.seen), world.pubsub.published.length], [[false, true], 1])
   })
 
   it('needs no subscription, and then has the limit that it is given', async () => {
     const world = setUpRouter()
-    assert.equal((await world.router.propagate('other', payloadOf('12345'), 5)).recipients, 3)
-    assert.equal((await world.router.propagate('other', payloadOf('12345'), 5)).seen, true)
-    await assert.rejects(world.router.propagate('other', payloadOf('123456'), 5), { code: 'TOO_LARGE' })
+    assert.equal((await world.router.propagate('other', payloadOf('12345'), upTo(5))).recipients, 3)
+    assert.equal((await world.router.propagate('other', payloadOf('12345'), upTo(5))).seen, true)
+    await assert.rejects(world.router.propagate('other', payloadOf('123456'), upTo(5)), { code: 'TOO_LARGE' })
   })
 
   it('refuses what is too large for the topic, to the byte', async () => {
     const world = setUpRouter({ limits: { maxPayloadBytes: 5 } })
-    await world.router.propagate(TOPIC, payloadOf('12345'), 1_000)
-    await assert.rejects(world.router.propagate(TOPIC, payloadOf('123456'), 1_000), {
+    await world.router.propagate(TOPIC, payloadOf('12345'), upTo(1_000))
+    await assert.rejects(world.router.propagate(TOPIC, payloadOf('123456'), upTo(1_000)), {
       name: 'FloodgateError',
       code: 'TOO_LARGE',
       message: '6 bytes are more than topic tx allows (maxPayloadBytes 5)',
@@ -88,7 +101,7 @@ describe('propagating', () => {
   it('refuses what is no topic', async () => {
     const world = setUpRouter()
     for (const topic of ['', 'é'.repeat(129)]) {
-      await assert.rejects(world.router.propagate(topic, payloadOf('m'), 100), { code: 'TOPIC' })
+      await assert.rejects(world.router.propagate(topic, payloadOf('m'), upTo(100)), { code: 'TOPIC' })
     }
   })
 })
@@ -141,7 +154,7 @@ describe('the metrics of gossip', () => {
     const world = setUpRouter({ handler: slow.handle, limits: { concurrency: 3, queueMaxMessages: 1 } })
     for (const text of ['accepted', 'rejected', 'late', 'dropped', 'waiting']) world.receive(text)
     world.receive('accepted', 'Q')
-    await world.router.propagate(TOPIC, payloadOf('ours'), 100)
+    await world.router.propagate(TOPIC, payloadOf('ours'), upTo(100))
     slow.asked[0]?.answer('accept')
     slow.asked[1]?.fail(new Error('bug'))
     await settleMicrotasks()

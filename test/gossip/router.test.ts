@@ -185,7 +185,10 @@ describe('the handler', () => {
   it('may propagate while it judges', async () => {
     const world = setUpRouter({
       handler: () => {
-        void world.router.propagate(TOPIC, payloadOf('answer'), 100)
+        void world.router.propagate(TOPIC, payloadOf('answer'), {
+          maxPayloadBytes: 100,
+          floodDegree: 'mesh',
+        })
         return 'accept'
       },
     })

@@ -9,8 +9,8 @@ import { OUTBOUND_BUFFER_BYTES, openFakeGossip } from './fake-gossip.ts'
 
 const TOPIC = 'tx'
 
-const publishing = (opened: ReturnType<typeof openFakeGossip>, text: string) =>
-  opened.pubsub.publish(TOPIC, Buffer.from(text), messageId(TOPIC, Buffer.from(text)))
+const publishing = (opened: ReturnType<typeof openFakeGossip>, text: string, toAll = false, topic = TOPIC) =>
+  opened.pubsub.publish(topic, Buffer.from(text), { id: messageId(topic, Buffer.from(text)), toAll })
 
 const texts = ({ router }: ReturnType<typeof openFakeGossip>): string[] =>
   router.published.map(({ text }) => text)
@@ -20,7 +20,7 @@ describe('publish', () => {
     test(`goes to ${toAll ? 'all subscribers' : 'the mesh'}`, async () => {
       const opened = openFakeGossip(TOPIC, { toAll })
       opened.router.join('a', 'b')
-      assert.deepEqual(await publishing(opened, 'text'), { recipients: 2, seen: false })
+      assert.deepEqual(await publishing(opened, 'text', toAll), { recipients: 2, seen: false })
       assert.deepEqual(opened.router.published, [{ topic: TOPIC, text: 'text', flood: toAll }])
     })
   }
@@ -49,6 +49,20 @@ function holdTimers(t: TestContext): (ms: number) => Promise<void> {
 const FULL = OUTBOUND_BUFFER_BYTES / 2 + 1
 
 describe('publish waits', () => {
+  test('for nobody once it is stopped', async t => {
+    const pass = holdTimers(t)
+    const opened = openFakeGossip(TOPIC)
+    opened.router.join('a')
+    opened.router.fill('a', FULL)
+    const result = publishing(opened, 'text')
+    await pass(50)
+    assert.equal(opened.router.published.length, 0)
+    await opened.pubsub.stop()
+    await pass(10)
+    await result
+    assert.equal(opened.router.published.length, 1)
+  })
+
   const cases: { id: string; full: string[]; cut: string[]; waits: boolean }[] = [
     { id: 'nobody is behind', full: [], cut: [], waits: false },
     { id: 'one of three is behind', full: ['a'], cut: [], waits: false },
@@ -79,11 +93,11 @@ describe('publish waits', () => {
   test('also for the receivers of a topic without a subscription', async t => {
     const pass = holdTimers(t)
     const opened = openFakeGossip(TOPIC)
-    const { router, pubsub } = opened
+    const { router } = opened
     router.join('a')
     router.fanout.set('other', new Set(['a']))
     router.fill('a', FULL)
-    const result = pubsub.publish('other', Buffer.from('text'), messageId('other', Buffer.from('text')))
+    const result = publishing(opened, 'text', false, 'other')
     await pass(100)
     assert.equal(router.published.length, 0)
     router.fill('a', 0)
