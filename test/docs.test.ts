@@ -14,7 +14,9 @@ const pages = ['README.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).m
 
 /** The code blocks of a page in one language. */
 function blocks(path: string, language: string): string[] {
-  return [...read(path).matchAll(/^```(\w*)\n(.*?)^```$/gms)].filter(block => block[1] === language).map(block => block[2] ?? '')
+  return [...read(path).matchAll(/^```(\w*)\n(.*?)^```$/gms)]
+    .filter(block => block[1] === language)
+    .map(block => block[2] ?? '')
 }
 
 describe('the README', () => {
@@ -25,7 +27,9 @@ describe('the README', () => {
       const file = join(folder, 'example.mts')
       writeFileSync(file, example)
       const hook = new URL('./fixtures/self-import.ts', import.meta.url).href
-      const { stdout } = await promisify(execFile)(process.execPath, ['--import', hook, file], { timeout: 50_000 })
+      const { stdout } = await promisify(execFile)(process.execPath, ['--import', hook, file], {
+        timeout: 50_000,
+      })
       assert.match(stdout, /sent: true, recipients: 1, rtt: true/)
     } finally {
       rmSync(folder, { recursive: true, force: true })
@@ -41,9 +45,14 @@ describe('the README', () => {
 
   test('every npm script that it names exists', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
-    const named = pages.flatMap(page => [...read(page).matchAll(/npm run (?:-s )?([a-z:]+)/g)].map(match => match[1] ?? ''))
+    const named = pages.flatMap(page =>
+      [...read(page).matchAll(/npm run (?:-s )?([a-z:]+)/g)].map(match => match[1] ?? ''),
+    )
     assert.ok(named.length > 3)
-    assert.deepEqual(named.filter(name => scripts[name] === undefined), [])
+    assert.deepEqual(
+      named.filter(name => scripts[name] === undefined),
+      [],
+    )
   })
 })
 
@@ -52,7 +61,10 @@ describe('the pages', () => {
     test(`${page}: every link leads somewhere`, () => {
       const links = [...read(page).matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(match => match[1] ?? '')
       const local = links.filter(link => !link.startsWith('http'))
-      assert.deepEqual(local.filter(link => !existsSync(resolve(root, dirname(page), link))), [])
+      assert.deepEqual(
+        local.filter(link => !existsSync(resolve(root, dirname(page), link))),
+        [],
+      )
     })
   }
 })
