@@ -71,13 +71,14 @@ function logOf(logger: Pino): Log {
 
 function libp2pLogger(child: (name: string) => Pino, name: string): Logger {
   const logger = child(name)
-  const write =
-    (level: 'debug' | 'warn' | 'trace') =>
-    (formatter: unknown, ...args: unknown[]): void => {
-      if (!logger.isLevelEnabled(level)) return
+  // Asked once: libp2p logs several times for every message, and nearly always to nobody.
+  const write = (level: 'debug' | 'warn' | 'trace') => {
+    if (!logger.isLevelEnabled(level)) return () => {}
+    return (formatter: unknown, ...args: unknown[]): void => {
       if (formatter instanceof Error) logger[level](formatter)
       else logger[level](format(String(formatter), args))
     }
+  }
   return Object.assign(write('debug'), {
     error: write('warn'),
     trace: write('trace'),

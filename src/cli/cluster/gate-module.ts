@@ -45,12 +45,17 @@ export async function loadGateModule(path: string): Promise<Map<Topic, TopicGate
   try {
     module = await import(pathToFileURL(file).href)
   } catch (error) {
-    throw new FloodgateError(
-      'CONFIG',
-      `--handler ${path}: ${error instanceof Error ? error.message : String(error)}`,
-    )
+    throw new FloodgateError('CONFIG', `--handler ${path}: ${whyNot(error)}`)
   }
   return readGates(module, path)
+}
+
+/** Node compiles no TypeScript below node_modules, and does not say what to do about it. */
+function whyNot(error: unknown): string {
+  const { code, message } =
+    error instanceof Error ? (error as NodeJS.ErrnoException) : { code: '', message: String(error) }
+  const isPackaged = code === 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING'
+  return isPackaged ? 'Node loads no TypeScript from inside node_modules: copy the module out of it' : message
 }
 
 /** The topics of a loaded module. `name` is for errors. @throws FloodgateError CONFIG */
