@@ -12,6 +12,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
     async () => (await import('./cluster.ts')).clusterCommand(),
   ],
   ['start', 'run a node', async () => (await import('./start.ts')).startCommand()],
+  ['sim', 'whole nodes on a virtual clock and network', async () => (await import('./sim.ts')).simCommand()],
   ['init', 'write floodgate.yaml and an identity', async () => (await import('./init.ts')).initCommand()],
   ['config', 'show or check the configuration', async () => (await import('./config.ts')).configCommand()],
   ['id', 'print the peer id', async () => (await import('./id.ts')).idCommand()],

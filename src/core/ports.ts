@@ -150,7 +150,7 @@ export interface Histogram<L extends string> {
 }
 
 /** A source of numbers in [0, 1). Logic takes it as an argument, so that a seed replays it. */
-export type Random = () => number
+export type RandomSource = () => number
 
 /** Looks for parts of the node that hold the thread, and names them in the log. */
 export interface Watchdog {

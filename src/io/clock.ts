@@ -1,10 +1,10 @@
 /**
  * The real clock and the real randomness: the only place that reads them for the layers above `io`.
  */
-import type { Clock, Random } from '../core/ports.ts'
+import type { Clock, RandomSource } from '../core/ports.ts'
 
 /** Good enough for jitter and choices; keys and nonces are made in `io` with `node:crypto`. */
-export const systemRandom: Random = () => Math.random()
+export const systemRandom: RandomSource = () => Math.random()
 
 /** A clock on the system's monotonic and wall time. */
 export function systemClock(): Clock {

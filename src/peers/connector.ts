@@ -15,7 +15,7 @@
  *   that shall be kept loses its pause.
  */
 import assert from 'node:assert/strict'
-import type { Random } from '../core/ports.ts'
+import type { RandomSource } from '../core/ports.ts'
 import type { Address, PeerId } from '../core/types.ts'
 
 export interface ConnectorOptions {
@@ -54,11 +54,11 @@ interface Wanted {
 
 export class Connector {
   readonly #options: ConnectorOptions
-  readonly #random: Random
+  readonly #random: RandomSource
   readonly #wanted = new Map<Address, Wanted>()
   readonly #peers = new Set<PeerId>()
 
-  constructor(options: ConnectorOptions, random: Random) {
+  constructor(options: ConnectorOptions, random: RandomSource) {
     assert.ok(options.redialMinMs > 0 && options.redialMinMs <= options.redialMaxMs)
     this.#options = options
     this.#random = random

@@ -10,7 +10,7 @@
  */
 import { FloodgateError } from '../core/errors.ts'
 import type { Offence } from '../core/offences.ts'
-import type { Clock, ConnectionInfo, Counter, Host, Log, Metrics, Random } from '../core/ports.ts'
+import type { Clock, ConnectionInfo, Counter, Host, Log, Metrics, RandomSource } from '../core/ports.ts'
 import type { Address, Direction, PeerId } from '../core/types.ts'
 import {
   Connector,
@@ -39,7 +39,7 @@ export interface PeersEvents {
 export interface PeersParts {
   readonly host: Host
   readonly clock: Clock
-  readonly random: Random
+  readonly random: RandomSource
   readonly log: Log
   readonly metrics: Metrics
 }

@@ -28,7 +28,7 @@ const disconnected = (peer: string): ConnectorEvent => ({ type: 'disconnected', 
 const forget = (peer: string): ConnectorEvent => ({ type: 'forget', peer })
 const tick: ConnectorEvent = { type: 'tick' }
 
-/** At a time, an event, and the addresses that are dialled thereupon. Random is 0.5: pauses are as they are. */
+/** At a time, an event, and the addresses that are dialled thereupon. RandomSource is 0.5: pauses are as they are. */
 type Step = [atMs: number, event: ConnectorEvent, ...dials: string[]]
 
 const cases: { id: string; steps: Step[] }[] = [

@@ -9,10 +9,10 @@
  * the feed has fewer messages than spoilt copies were asked for, it is read again for their sake.
  */
 import { messageHex, messageId } from '../../core/hash.ts'
+import type { Random } from '../../core/random.ts'
 import type { Topic } from '../../core/types.ts'
 import type { Feed, FeedItem } from './feed.ts'
 import type { NodeProcess } from './process.ts'
-import type { Random } from './random.ts'
 import type { Spoil } from './spoil.ts'
 import type { Expectation, Tally } from './tally.ts'
 import type { Until } from './until.ts'

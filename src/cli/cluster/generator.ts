@@ -7,10 +7,11 @@
  * Bound: `PENDING_MAX` payloads being handed to the network at once; beyond it payloads are skipped and counted,
  * as are those that the timetable gives up (`pace.ts`).
  */
+
+import { Random } from '../../core/random.ts'
 import { Pace } from './pace.ts'
 import { makePayload } from './payload.ts'
 import type { TrafficSetup } from './protocol.ts'
-import { Random } from './random.ts'
 import type { Expectation } from './tally.ts'
 
 const PENDING_MAX = 256

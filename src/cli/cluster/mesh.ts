@@ -1,12 +1,13 @@
 /**
  * From lone nodes to a mesh in which messages reach everybody.
  */
+
+import { Random } from '../../core/random.ts'
 import type { Address } from '../../core/types.ts'
 import { dialAddress } from './addresses.ts'
 import type { Fleet } from './fleet.ts'
 import type { RunPlan } from './plan.ts'
 import { NodeFailure } from './process.ts'
-import { Random } from './random.ts'
 import { degrees, topology } from './topology.ts'
 import type { Until } from './until.ts'
 

@@ -6,7 +6,7 @@
  * real one does, read every byte and compute, and a spoilt message differs from a good one in a single bit.
  */
 import { MESSAGE_ID_BYTES, messageId } from '../../core/hash.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../../core/random.ts'
 
 /** Room for the fields above and at least 32 bytes of filler, so that no two payloads are the same. */
 export const PAYLOAD_MIN_BYTES = 64

@@ -7,11 +7,12 @@
  *   arrived or its time is up. Bytes are counted between these two, control messages included.
  * - A node that dies ends the run: what is left could not be measured against what was asked for.
  */
+
+import { Random } from '../../core/random.ts'
 import { drainMs, Feeder } from './feeder.ts'
 import { Fleet } from './fleet.ts'
 import { joinMesh } from './mesh.ts'
 import type { RunPlan, Traffic } from './plan.ts'
-import { Random } from './random.ts'
 import { Tally } from './tally.ts'
 import { Until } from './until.ts'
 

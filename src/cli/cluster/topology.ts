@@ -5,7 +5,7 @@
  * earlier one, so the graph is connected by construction whatever the seed; four links a node make about eight
  * neighbours on average, near what a node on a real network has, and leave gossip a choice for its mesh.
  */
-import type { Random } from './random.ts'
+import type { Random } from '../../core/random.ts'
 
 /** How many earlier nodes a node dials. */
 export const LINKS_MAX = 4

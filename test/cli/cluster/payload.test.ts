@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { checkPayload, makePayload, PAYLOAD_MIN_BYTES } from '../../../src/cli/cluster/payload.ts'
-import { Random } from '../../../src/cli/cluster/random.ts'
+import { Random } from '../../../src/core/random.ts'
 
 const make = (sizeBytes: number, spoilt: boolean, sequence = 1, seed = 's'): Uint8Array =>
   makePayload({ sender: 3, sequence, sizeBytes, spoilt }, new Random(seed))

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { Random } from '../../../src/cli/cluster/random.ts'
 import { degrees, LINKS_MAX, topology } from '../../../src/cli/cluster/topology.ts'
+import { Random } from '../../../src/core/random.ts'
 
 describe('topology', () => {
   it('dials distinct earlier nodes, as many as there are up to four, so that the graph is connected', () => {

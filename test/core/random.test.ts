@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Random } from '../../../src/cli/cluster/random.ts'
+import { Random } from '../../src/core/random.ts'
 
 const take = (seed: string, count: number): number[] => {
   const random = new Random(seed)

@@ -4,7 +4,7 @@
  * xoshiro128** (Blackman and Vigna, 2018), its 128 bits of state taken from a BLAKE2b hash of the seed, so
  * that seeds which differ in one character have nothing in common. Not for secrets.
  */
-import { messageId } from '../../core/hash.ts'
+import { messageId } from './hash.ts'
 
 export class Random {
   readonly #state = new Uint32Array(4)

@@ -1,0 +1,133 @@
+/**
+ * The nodes of a scenario: made and wired by their addresses, stopped, crashed and started again, and asked what they
+ * have sent and whom they know.
+ *
+ * A node counts as up from the end of its start to the begin of its stop. What it has sent is added up over its lives.
+ */
+import assert from 'node:assert/strict'
+import type { ConfigInput } from '../config/schema.ts'
+import type { PeerId } from '../core/types.ts'
+import type { Node } from '../node.ts'
+import type { Measures } from './measures.ts'
+import type { Member } from './population.ts'
+import type { SimNode } from './sim-node.ts'
+import type { World } from './world.ts'
+
+/** Subscribes a node to its topics, before each of its starts. */
+export type SetUp = (node: Node, member: Member) => void
+
+export class Crew {
+  readonly members: readonly Member[]
+  readonly #world: World
+  readonly #measures: Measures
+  readonly #nodes: SimNode[] = []
+  readonly #indices = new Map<PeerId, number>()
+  readonly #isUp: boolean[]
+  /** What they sent in lives that are over. */
+  #pastBytes = 0
+
+  constructor(world: World, members: readonly Member[], measures: Measures) {
+    this.#world = world
+    this.members = members
+    this.#measures = measures
+    this.#isUp = members.map(() => false)
+  }
+
+  /** Makes all nodes. @param config what they share; each keeps its own addresses connected too */
+  async make(config: ConfigInput, setUp: SetUp): Promise<void> {
+    const peers = this.members.map(() => [...(config.peers ?? [])])
+    for (const member of this.members) {
+      const { name, upBitsPerSecond, downBitsPerSecond } = member
+      // An address is known when its node is made; the lists are read when the node starts.
+      const own = { ...config, peers: peers[member.index] ?? [] }
+      const node = await this.#world.add({
+        name,
+        upBitsPerSecond,
+        downBitsPerSecond,
+        config: own,
+        setUp: started => setUp(started, member),
+      })
+      this.#nodes.push(node)
+      this.#indices.set(node.peer, member.index)
+    }
+    for (const { index, dials } of this.members) {
+      peers[index]?.push(...dials.map(other => this.node(other).address))
+    }
+  }
+
+  node(index: number): SimNode {
+    const node = this.#nodes[index]
+    assert.ok(node !== undefined, `there is no node ${index}`)
+    return node
+  }
+
+  nodesOf(members: readonly Member[]): SimNode[] {
+    return members.map(member => this.node(member.index))
+  }
+
+  /** The index of a peer; undefined for one that is none of the nodes. */
+  indexOf(peer: PeerId): number | undefined {
+    return this.#indices.get(peer)
+  }
+
+  isUp(index: number): boolean {
+    return this.#isUp[index] === true
+  }
+
+  /** Those that are up. */
+  up(members: readonly Member[] = this.members): Member[] {
+    return members.filter(member => this.isUp(member.index))
+  }
+
+  /** Starts it. @param keepData false: its disk is empty */
+  async start(index: number, keepData = true): Promise<void> {
+    const node = this.node(index)
+    if (!keepData) node.disk.clear()
+    await node.start()
+    this.#isUp[index] = true
+    this.#measures.cameUp(index)
+  }
+
+  /** Stops it in order. */
+  async stop(index: number): Promise<void> {
+    this.#goDown(index)
+    await this.node(index).stop()
+  }
+
+  /** Takes its power away. */
+  crash(index: number): void {
+    this.#goDown(index)
+    this.node(index).crash()
+  }
+
+  /** What all nodes have sent since the begin of the run. */
+  sentBytes(): number {
+    return this.up().reduce((sum, { index }) => sum + this.#sentBy(index), this.#pastBytes)
+  }
+
+  /** How many connections a node has, on average over those that are up. @param strangers only those to others */
+  meanConnections(strangers = false): number {
+    const up = this.up()
+    const counts = up.map(({ index }) => {
+      const peers = this.node(index).node?.peers() ?? []
+      return strangers ? peers.filter(({ peer }) => this.indexOf(peer) === undefined).length : peers.length
+    })
+    return up.length === 0 ? 0 : counts.reduce((sum, count) => sum + count, 0) / up.length
+  }
+
+  /** How many connections a node has dialled that are open. */
+  outbound(index: number): number {
+    const peers = this.node(index).node?.peers() ?? []
+    return peers.filter(({ direction }) => direction === 'outbound').length
+  }
+
+  #goDown(index: number): void {
+    this.#pastBytes += this.#sentBy(index)
+    this.#isUp[index] = false
+    this.#measures.wentDown(index)
+  }
+
+  #sentBy(index: number): number {
+    return this.node(index).node?.traffic().sentBytes ?? 0
+  }
+}
