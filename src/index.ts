@@ -18,6 +18,7 @@ export type {
   TopicOptions,
 } from './core/upper.ts'
 export type { Reason } from './gossip/gate.ts'
+export type { NodeParts } from './node/assembly.ts'
 export {
   createNode,
   type Node,

@@ -33,7 +33,7 @@ export interface Propagated {
   readonly sent: boolean
   /** The message was known before, propagated here or received: nothing was sent again. */
   readonly seen: boolean
-  /** To how many peers the payload was handed. 0 with `sent`: gossip offers it to those that come in seconds. */
+  /** To how many peers the payload was handed. 0: nobody there has joined the topic; it can be propagated again. */
   readonly recipients: number
 }
 
@@ -153,10 +153,19 @@ export class Node extends EventEmitter<NodeEvents> {
    * Joins a topic. May be called before `start`, and the subscription outlives `stop`.
    * @param handler asked once for every message id (`core/upper.ts` has the rules)
    * @param options what is not given comes from the configuration
-   * @throws FloodgateError TOPIC, CONFIG
+   * @throws FloodgateError ARGUMENT, TOPIC, CONFIG
    */
   subscribe(topic: Topic, handler: Handler, options: TopicOptions = {}): void {
     checkTopic(topic)
+    for (const [name, value] of Object.entries({
+      handler,
+      quickVerify: options.quickVerify,
+      header: options.header,
+    })) {
+      const isMissing = value === undefined && name !== 'handler'
+      if (!isMissing && typeof value !== 'function')
+        throw new FloodgateError('ARGUMENT', `${name} is no function`)
+    }
     if (this.#subscriptions.has(topic)) throw new FloodgateError('TOPIC', `already subscribed to ${topic}`)
     const { quickVerify, header, ...limits } = options
     const setup = { limits: this.#limitsOf(topic, limits), handler, quickVerify, header }
@@ -174,13 +183,14 @@ export class Node extends EventEmitter<NodeEvents> {
    * Gives a message to the mesh. Our own handler is not asked: who propagates vouches for it. Waits while most
    * neighbours have much of ours queued.
    * @param payload kept for some seconds and must not be changed
-   * @throws FloodgateError NOT_STARTED, TOPIC, TOO_LARGE
+   * @throws FloodgateError NOT_STARTED, ARGUMENT, TOPIC, TOO_LARGE, BUSY, STOPPED
    */
   async propagate(topic: Topic, payload: Uint8Array): Promise<Propagated> {
-    const { router, host } = this.#parts()
-    const limits = this.#subscriptions.get(topic)?.limits ?? topicLimits(this.#config, topic)
-    const result = await router.propagate(topic, payload, limits)
-    return { ...result, sent: result.recipients > 0 || host.connections().length > 0 }
+    return await this.#whileRunning(async ({ router, host }) => {
+      const limits = this.#subscriptions.get(topic)?.limits ?? topicLimits(this.#config, topic)
+      const result = await router.propagate(topic, payload, limits)
+      return { ...result, sent: result.recipients > 0 || host.connections().length > 0 }
+    })
   }
 
   /** The connected peers. */

@@ -10,9 +10,9 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { type ClusterOptions, DEFAULTS, NODES_MAX } from './cluster/options.ts'
 import { PAYLOAD_MIN_BYTES } from './cluster/payload.ts'
 import { planOf, type RunPlan } from './cluster/plan.ts'
-import { type ClusterReport, reportOf, summary } from './cluster/report.ts'
+import { type ClusterReport, hasFigures, reportOf, summary } from './cluster/report.ts'
 import { Run } from './cluster/run.ts'
-import { Screen } from './cluster/screen.ts'
+import { Screen, sizeOf } from './cluster/screen.ts'
 import { parseCount, parseDuration, parseFraction, parseSize } from './cluster/units.ts'
 import { frame, nodeTable } from './cluster/view.ts'
 import { splitWords } from './cluster/words.ts'
@@ -113,7 +113,7 @@ function print(run: Run, report: ClusterReport, form: 'live' | 'json' | 'text'):
     return
   }
   // On a terminal the table stands there already.
-  const hasTable = form === 'text' && report.messages > 0
+  const hasTable = form === 'text' && hasFigures(report)
   if (hasTable) process.stdout.write(`${nodeTable(run, SUMMARY_ROWS).join('\n')}\n`)
   process.stdout.write(`\n${summary(report)}\n${logged.join('')}`)
 }
@@ -122,7 +122,7 @@ function print(run: Run, report: ClusterReport, form: 'live' | 'json' | 'text'):
 function startScreen(run: Run): () => void {
   const screen = new Screen(process.stdout)
   const draw = (): void => {
-    const { rows = 24, columns = 80 } = process.stdout
+    const { rows, columns } = sizeOf(process.stdout)
     // One line stays free for the cursor: a frame that fills the screen would scroll it.
     screen.draw(frame(run, { rows: rows - 1, columns }))
   }

@@ -42,7 +42,7 @@ async function ping(
       if (i > 0) await new Promise(resolve => setTimeout(resolve, PAUSE_MS))
       const ms = await node.ping(address)
       rttMs.push(ms)
-      if (json === undefined) stdout.write(`${peer} ${ms} ms\n`)
+      if (json === undefined) stdout.write(`${peer} ${shown(ms)}\n`)
     }
     const sorted = rttMs.toSorted((a, b) => a - b)
     const summary = {
@@ -51,8 +51,14 @@ async function ping(
       max: sorted.at(-1),
     }
     if (json !== undefined) stdout.write(`${JSON.stringify({ peer, address, rttMs, ...summary })}\n`)
-    else stdout.write(`min ${summary.min} ms, median ${summary.median} ms, max ${summary.max} ms\n`)
+    else
+      stdout.write(`min ${shown(summary.min)}, median ${shown(summary.median)}, max ${shown(summary.max)}\n`)
   } finally {
     await node.stop()
   }
+}
+
+/** libp2p measures in whole milliseconds. */
+function shown(ms = 0): string {
+  return ms < 1 ? '< 1 ms' : `${ms} ms`
 }

@@ -3,6 +3,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { FloodgateError } from '../core/errors.ts'
+import { VERSION } from '../io/version.ts'
 
 /** Name, what `--help` says, and where the command lives. A name without a text is not listed. */
 const COMMANDS: readonly (readonly [name: string, summary: string, load: () => Promise<Command>])[] = [
@@ -36,6 +37,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
 async function programFor(args: readonly string[]): Promise<Command> {
   const program = new Command('floodgate')
     .description('A libp2p node that floods messages through a mesh and puts a gate in front of every hop.')
+    .version(VERSION)
     .showSuggestionAfterError()
     .exitOverride()
   const called = args.find(arg => !arg.startsWith('-'))

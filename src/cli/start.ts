@@ -49,13 +49,14 @@ function parseSeconds(text: string): number {
 
 /** Runs until a signal, and answers the exit code. */
 async function start(options: StartOptions, context: CommandContext): Promise<number> {
+  let node: Node | undefined
   const ending = endingSignal()
+  void ending.then(() => node?.stop())
   const { config } = loadConfigOf(options, context)
   const gates =
     options.handler === undefined ? new Map<Topic, TopicGate>() : await loadGateModule(options.handler)
-  const node = await createNode({ ...config, bootstrapFile: config.bootstrapFile ?? SHIPPED_BOOTSTRAP })
+  node = await createNode({ ...config, bootstrapFile: config.bootstrapFile ?? SHIPPED_BOOTSTRAP })
   const relayed = subscribeAll(node, config, gates)
-  void ending.then(() => node.stop())
   try {
     await node.start()
   } catch (error) {

@@ -17,6 +17,7 @@
  */
 import * as z from 'zod'
 import { GOSSIP_PAYLOAD_MAX_BYTES, TOPIC_MAX_BYTES } from '../core/limits.ts'
+import { isTopic } from '../core/topic.ts'
 
 const DAY_MS = 86_400_000
 const GIB_BYTES = 1_073_741_824
@@ -188,11 +189,6 @@ const topicDefaults = z
   .prefault({})
   .describe('What holds for every topic that `topics` says nothing else about.')
 
-/** Whether a string can be a topic: 1 to `TOPIC_MAX_BYTES` bytes, all of it valid UTF-8. */
-export function isTopic(name: string): boolean {
-  return name !== '' && name.isWellFormed() && Buffer.byteLength(name) <= TOPIC_MAX_BYTES
-}
-
 const topics = z
   .record(
     z
@@ -270,7 +266,7 @@ export const configSchema = z.strictObject({
     .meta({ title: '1 to 32 of the characters a-z, 0-9 and "-"' })
     .default('floodgate-dev')
     .describe(
-      'The name of the network, part of every protocol name: nodes of different networks do not talk to each other.',
+      'The name of the network: its bootstrap addresses and its data folder are kept apart from those of others. Peers of another network are not yet refused.',
     ),
   preset: z
     .enum(['local', 'lan', 'wan'])

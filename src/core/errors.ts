@@ -8,12 +8,15 @@
 /** Every code, with what it means. The code is the contract; the message is for people and may change. */
 export const ERROR_CODES = {
   CONFIG: 'the configuration has an unknown key or a bad value',
+  ARGUMENT: 'an argument has the wrong type',
   NOT_STARTED: 'the node must be started first',
   STOPPED: 'the node was stopped while the call was under way',
   TOPIC: 'the topic is empty, too long, or not what the call needs',
   TOO_LARGE: 'the payload is larger than the topic allows',
   ADDRESS: 'the address cannot be parsed, or lacks a part that is needed',
   NO_PEER: 'there is no connection to that peer',
+  LISTEN: 'the node cannot listen on an address',
+  BUSY: 'more messages wait to be sent than the node holds: wait for `propagate` before the next',
   DIAL: 'the peer could not be reached',
   TIMEOUT: 'the other side did not answer in time',
   IN_USE: 'another process uses the data folder',

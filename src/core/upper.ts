@@ -30,7 +30,8 @@ export interface Preview {
 /**
  * A cheap first verdict that alone decides whether a message goes on, so that the slow handler runs off the
  * path. The handler is then asked as well, and alone decides delivery. A `reject` by the handler after an
- * `accept` here is blamed and counted, but the message has left.
+ * `accept` here is counted, but the message has left, and nobody is blamed: those who passed it on have vouched
+ * for this verdict only. So it should be one that is costly to pass with a bad message.
  */
 export type QuickVerify = (preview: Preview) => Verdict | boolean | Promise<Verdict | boolean>
 

@@ -16,12 +16,15 @@
  * - A handler call holds its place for `verdictTimeoutMs`. Then the place counts as free, so that a handler that
  *   never returns cannot stop the topic. Why from the call on and not from the arrival: what has waited long in
  *   the queue, or has its quick verdict, is no longer due, and its call could hold the place for ever. At most
- *   `OVERDUE_MAX` such calls are waited for; beyond that the oldest is given up.
+ *   `OVERDUE_MAX` such calls are waited for, with payloads of `queueMaxBytes` together; beyond that the oldest is
+ *   given up. Why bytes as well: each of them keeps its payload in memory.
  * - With a quick verdict, that one settles the message, and the handler's decides delivery; an ignore or reject
  *   there is final. As much may wait for quick verdicts as for the handler; what comes beyond it is dropped. One
  *   that is not there when it is due decides nothing any more: then the handler is asked.
  * - A reject is blamed on every peer that sent a copy until then, `SENDERS_MAX` copies at most, also when it comes
- *   late: each of them vouched for it.
+ *   late: each of them vouched for it. A reject by the handler after a quick accept blames nobody: an honest relay
+ *   has vouched for the quick verdict only. Otherwise one peer, with messages that pass the quick verdict and fail
+ *   the handler, could make all honest nodes drop each other.
  *
  * `T` is what the caller wants back with an action: the message.
  */
@@ -62,7 +65,7 @@ export type GateAction<T> =
 /** How many copies of one undecided message are remembered with their senders; further ones are ignored at once. */
 export const SENDERS_MAX = 16
 
-/** How many handler calls that have lost their place are waited for, per topic. */
+/** How many handler calls that have lost their place are waited for, per topic; `queueMaxBytes` bounds them, too. */
 export const OVERDUE_MAX = 1_024
 
 interface Entry<T> {
@@ -78,6 +81,8 @@ interface Entry<T> {
   state: 'quick' | 'queued' | 'asked' | 'overdue'
   isSettled: boolean
   isLate: boolean
+  /** The quick verdict was accept: the message has left, and its senders have done nothing wrong. */
+  isQuickAccepted: boolean
 }
 
 export class Gate<T> {
@@ -88,10 +93,12 @@ export class Gate<T> {
   readonly #due = new Map<MessageKey, Entry<T>>()
   /** Handler calls that hold a place, in the order in which they lose it. */
   readonly #asked = new Map<MessageKey, Entry<T>>()
+  /** Handler calls that have lost their place and are waited for, in the order in which they lost it. */
   readonly #overdue = new Map<MessageKey, Entry<T>>()
   readonly #queue: FairQueue<Entry<T>>
   #quickCount = 0
   #quickBytes = 0
+  #overdueBytes = 0
   #calls = 0
 
   constructor(options: GateOptions, seen: Seen) {
@@ -158,6 +165,7 @@ export class Gate<T> {
       state: 'queued',
       isSettled: false,
       isLate: false,
+      isQuickAccepted: false,
     }
     this.#entries.set(key, entry)
     this.#due.set(key, entry)
@@ -183,6 +191,7 @@ export class Gate<T> {
     if (entry === undefined || entry.call !== event.call || entry.state !== 'quick') return
     this.#endQuick(entry)
     if (event.verdict !== 'accept') return this.#judge(entry, event, nowMs, actions)
+    entry.isQuickAccepted = true
     this.#settle(entry, 'accept', actions)
     this.#enqueue(entry, nowMs, actions)
   }
@@ -236,7 +245,7 @@ export class Gate<T> {
     actions: GateAction<T>[],
   ): void {
     this.#settle(entry, verdict, actions)
-    if (verdict === 'reject') {
+    if (verdict === 'reject' && !entry.isQuickAccepted) {
       const peers = new Set(entry.senders.map(sender => sender.from))
       for (const peer of peers) actions.push({ type: 'blame', peer, message: entry.message })
     }
@@ -275,7 +284,7 @@ export class Gate<T> {
   #forget(entry: Entry<T>): void {
     this.#entries.delete(entry.key)
     this.#asked.delete(entry.key)
-    this.#overdue.delete(entry.key)
+    if (this.#overdue.delete(entry.key)) this.#overdueBytes -= entry.sizeBytes
   }
 
   #onTick(nowMs: number, actions: GateAction<T>[]): void {
@@ -302,10 +311,10 @@ export class Gate<T> {
     entry.state = 'overdue'
     this.#asked.delete(entry.key)
     this.#overdue.set(entry.key, entry)
-    if (this.#overdue.size <= OVERDUE_MAX) return
+    this.#overdueBytes += entry.sizeBytes
     for (const oldest of this.#overdue.values()) {
+      if (this.#overdue.size <= OVERDUE_MAX && this.#overdueBytes <= this.#options.queueMaxBytes) return
       this.#judge(oldest, { verdict: 'ignore', reason: 'timeout' }, nowMs, actions)
-      return
     }
   }
 
@@ -317,24 +326,26 @@ export class Gate<T> {
     this.#queue.drain()
     this.#quickCount = 0
     this.#quickBytes = 0
+    this.#overdueBytes = 0
   }
 
   /** Throws when an invariant is broken; for tests. */
   check(nowMs: number): void {
     const entries = [...this.#entries.values()]
-    const count = (state: Entry<T>['state']): number => entries.filter(entry => entry.state === state).length
+    const inState = (state: Entry<T>['state']): Entry<T>[] => entries.filter(entry => entry.state === state)
+    const count = (state: Entry<T>['state']): number => inState(state).length
+    const bytes = (state: Entry<T>['state']): number =>
+      inState(state).reduce((sum, entry) => sum + entry.sizeBytes, 0)
     this.#queue.check()
     assert.equal(count('queued'), this.#queue.count)
     assert.equal(count('asked'), this.#asked.size)
     assert.equal(count('overdue'), this.#overdue.size)
-    const quick = entries.filter(entry => entry.state === 'quick')
-    assert.equal(quick.length, this.#quickCount)
-    assert.equal(
-      quick.reduce((sum, entry) => sum + entry.sizeBytes, 0),
-      this.#quickBytes,
-    )
+    assert.equal(count('quick'), this.#quickCount)
+    assert.equal(bytes('quick'), this.#quickBytes)
+    assert.equal(bytes('overdue'), this.#overdueBytes)
     assert.ok(this.#quickCount <= this.#options.queueMaxMessages)
     assert.ok(this.#quickBytes <= this.#options.queueMaxBytes)
+    assert.ok(this.#overdueBytes <= this.#options.queueMaxBytes)
     assert.ok(this.#asked.size <= this.#options.concurrency && this.#overdue.size <= OVERDUE_MAX)
     assert.ok(this.#asked.size === this.#options.concurrency || this.#queue.count === 0, 'the handler idles')
     assert.deepEqual(new Set(this.#due.keys()), new Set(entries.filter(e => !e.isSettled).map(e => e.key)))

@@ -151,6 +151,7 @@ export class Router {
   ): Promise<{ id: MessageId; seen: boolean; recipients: number }> {
     const state = this.#topics.get(topic)
     if (state === undefined) checkTopic(topic)
+    if (!(payload instanceof Uint8Array)) throw new FloodgateError('ARGUMENT', 'a payload is a Uint8Array')
     const { maxPayloadBytes, floodDegree } = state?.setup.limits ?? unsubscribed
     if (payload.byteLength > maxPayloadBytes) {
       const text = `${payload.byteLength} bytes are more than topic ${topic} allows (maxPayloadBytes ${maxPayloadBytes})`
@@ -166,7 +167,9 @@ export class Router {
         id,
         toAll: floodDegree === 'all',
       })
-      if (state !== undefined && !seen) state.counts.propagated++
+      // Nobody has it: a later try must not be told that it is known.
+      if (recipients === 0 && !seen) this.#seen.forget(key)
+      else if (state !== undefined && !seen) state.counts.propagated++
       return { id, seen, recipients }
     } catch (error) {
       // It has not left: a second try must not be told that it has.
@@ -329,7 +332,9 @@ export class Router {
     if (late && reason !== 'timeout' && reason !== 'overflow') counts.late++
     const outcome = `${verdict} ${reason}`
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
-    this.#events.judged(message, verdict, reason, late)
+    this.#parts.watchdog.section(`the listeners of ${state.topic}`, () =>
+      this.#events.judged(message, verdict, reason, late),
+    )
   }
 
   #nowMs(): number {

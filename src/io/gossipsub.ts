@@ -172,21 +172,26 @@ function settings(
 }
 
 function checkInternals(router: Internals): void {
-  const members = {
-    function: [
-      router.reportMessageValidationResult,
-      router.handleReceivedRpc,
-      router.pipePeerReadStream,
-      router.decodeRpc,
-      router.handlePeerReadStreamError,
-      router.onPeerConnected,
-      router.mcache?.getWithIWantCount,
-    ],
-    object: [router.peers, router.mesh, router.fanout, router.streamsOutbound],
+  const methods = [
+    'publish',
+    'getMeshPeers',
+    'getSubscribers',
+    'reportMessageValidationResult',
+    'handleReceivedRpc',
+    'pipePeerReadStream',
+    'decodeRpc',
+    'handlePeerReadStreamError',
+    'onPeerConnected',
+  ] as const
+  for (const name of methods) {
+    assert.equal(typeof router[name], 'function', `gossipsub has changed: the method ${name} is gone`)
   }
-  for (const [kind, values] of Object.entries(members)) {
-    for (const [index, value] of values.entries()) {
-      assert.equal(typeof value, kind, `gossipsub has changed: ${kind} member ${index} of Internals is gone`)
-    }
+  for (const name of ['peers', 'mesh', 'fanout', 'streamsOutbound'] as const) {
+    assert.ok(router[name] instanceof Map, `gossipsub has changed: ${name} is no Map`)
   }
+  assert.equal(
+    typeof router.mcache?.getWithIWantCount,
+    'function',
+    'gossipsub has changed: its message cache',
+  )
 }

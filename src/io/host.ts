@@ -82,13 +82,7 @@ export async function openHost(
   for (const address of [...options.listen, ...options.announce]) parseAddress(address)
   const traffic: Traffic = { sentBytes: 0, receivedBytes: 0 }
   const libp2p = await assemble(options, parts, traffic)
-  const host = new Libp2pHost(
-    libp2p,
-    traffic,
-    parts.clock,
-    parts.logs.forComponent('host'),
-    options.connections.dialTimeoutMs,
-  )
+  const host = new Libp2pHost(libp2p, traffic, parts.clock, parts.logs.forComponent('host'), options)
   const pubsub = new GossipPubSub(libp2p.services.gossip, {
     log: parts.logs.forComponent('gossip'),
     metrics: parts.metrics.ours,
@@ -170,7 +164,7 @@ function tcpTransport(
   return corkedTcp(traffic, {
     // A refused connection costs less than an accepted one that is then closed: the kernel's queue is short.
     backlog: 256,
-    // Half-open peers are found by the monitor below; this is the last resort for sockets that never spoke.
+    // Half-open peers are found by the connection monitor (`assemble`); this is the last resort for sockets that never spoke.
     inboundSocketInactivityTimeout: 120_000,
     outboundSocketInactivityTimeout: 120_000,
     // Headroom above `max` for sockets that are still shaking hands.
@@ -185,21 +179,27 @@ class Libp2pHost implements Host {
   readonly #clock: Clock
   readonly #log: Log
   readonly #dialTimeoutMs: number
+  readonly #listen: readonly Address[]
   #stopped: Promise<void> | undefined
 
-  constructor(libp2p: Libp2p<Services>, traffic: Traffic, clock: Clock, log: Log, dialTimeoutMs: number) {
+  constructor(libp2p: Libp2p<Services>, traffic: Traffic, clock: Clock, log: Log, options: HostOptions) {
     this.peer = libp2p.peerId.toString()
     this.#libp2p = libp2p
     this.#traffic = traffic
     this.#clock = clock
     this.#log = log
-    this.#dialTimeoutMs = dialTimeoutMs
+    this.#dialTimeoutMs = options.connections.dialTimeoutMs
+    this.#listen = options.listen
   }
 
   async start(events: HostEvents): Promise<void> {
     this.#libp2p.addEventListener('connection:open', event => events.connected(this.#infoOf(event.detail)))
     this.#libp2p.addEventListener('peer:disconnect', event => events.disconnected(event.detail.toString()))
-    await this.#libp2p.start()
+    try {
+      await this.#libp2p.start()
+    } catch (cause) {
+      throw listenError(this.#listen, cause)
+    }
   }
 
   stop(): Promise<void> {
@@ -221,7 +221,7 @@ class Libp2pHost implements Host {
       const connection = await this.#libp2p.dial(target, { signal: deadline(this.#dialTimeoutMs, signal) })
       return connection.remotePeer.toString()
     } catch (cause) {
-      throw networkError(`cannot reach ${address}`, cause)
+      throw this.#failure('a dial', `cannot reach ${address}`, cause)
     }
   }
 
@@ -239,12 +239,18 @@ class Libp2pHost implements Host {
     try {
       return await this.#libp2p.services.ping.ping(address, { signal: deadline(PING_TIMEOUT_MS, signal) })
     } catch (cause) {
-      throw networkError(`no ping from ${target}`, cause)
+      throw this.#failure('a ping', `no ping from ${target}`, cause)
     }
   }
 
   traffic(): { sentBytes: number; receivedBytes: number } {
     return { ...this.#traffic }
+  }
+
+  #failure(part: string, what: string, cause: unknown): FloodgateError {
+    const error = networkError(what, cause)
+    if (error.code === 'TIMEOUT') this.#log.warn('an await is past its deadline', { part, what })
+    return error
   }
 
   #infoOf(connection: Connection): ConnectionInfo {
@@ -295,10 +301,30 @@ function parsePeer(peer: PeerId): Libp2pPeerId {
 }
 
 /** libp2p wraps the cause that helps (`ECONNREFUSED`) in layers of its own: the innermost one is quoted. */
+/** libp2p's own message is a page long, and hides in it what the system said. */
+function listenError(listen: readonly Address[], cause: unknown): unknown {
+  if ((cause as Error).name !== 'UnsupportedListenAddressesError') return cause
+  const reasons: Record<string, string> = {
+    EADDRINUSE: 'the port is in use, choose another one',
+    EADDRNOTAVAIL: 'this machine does not have that address',
+    EACCES: 'ports below 1024 need the right to listen on them',
+  }
+  const code = /EADDRINUSE|EADDRNOTAVAIL|EACCES/.exec((cause as Error).message)?.[0] ?? ''
+  const reason = reasons[code] ?? 'expected addresses such as /ip4/0.0.0.0/tcp/9000'
+  return new FloodgateError('LISTEN', `cannot listen on ${listen.join(', ')}: ${reason}`, { cause })
+}
+
 function networkError(what: string, cause: unknown): FloodgateError {
   const error = cause as Error
   const inner =
     error instanceof AggregateError && error.errors.length > 0 ? (error.errors[0] as Error) : error
+  if (error.name === 'NoValidAddressesError') {
+    return new FloodgateError(
+      'ADDRESS',
+      `${what}: expected an address with a transport, such as …/tcp/9000`,
+      { cause },
+    )
+  }
   const timedOut =
     error.name === 'TimeoutError' || error.name === 'AbortError' || inner.name === 'TimeoutError'
   const text = timedOut ? `${what}: no answer in time` : `${what}: ${inner.message}`

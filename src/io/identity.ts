@@ -11,7 +11,7 @@
  * line feed.
  */
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { constants, copyFile, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
@@ -80,6 +80,9 @@ async function checkHalves(privateKey: PrivateKey): Promise<void> {
   if (!isPair) throw new Error('the halves of the key do not fit')
 }
 
+/** What systems answer that cannot link: EPERM on Linux, others elsewhere. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+
 async function writeIdentity(path: string): Promise<void> {
   const key = privateKeyToProtobuf(await generateKeyPair('Ed25519'))
   const draft = `${path}.${randomBytes(6).toString('hex')}`
@@ -93,9 +96,15 @@ async function writeIdentity(path: string): Promise<void> {
       await handle.close()
     }
     // link() refuses to replace a file, so of two processes the first one's identity stands.
-    await link(draft, path).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'EEXIST') throw cause
-    })
+    await link(draft, path)
+      .catch(cause => {
+        // Some file systems have no links; a copy that refuses to replace a file does nearly the same.
+        if (!NO_LINKS.has(cause.code)) throw cause
+        return copyFile(draft, path, constants.COPYFILE_EXCL)
+      })
+      .catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code !== 'EEXIST') throw cause
+      })
   } catch (cause) {
     throw new FloodgateError(
       'IDENTITY',

@@ -13,8 +13,12 @@
 import { messageId, messageKey } from '../core/hash.ts'
 import type { MessageId, Topic } from '../core/types.ts'
 
-/** How many ids wait for `msgIdFn` at most; those of messages that turn out invalid are never asked for. */
-const PENDING_MAX = 4_096
+/**
+ * What waits for `msgIdFn` at most. Those of duplicates are never asked for, and each holds its payload until it is
+ * displaced: so few, and so few bytes. An id that is displaced too soon only costs hashing again.
+ */
+const PENDING_MAX = 256
+const PENDING_MAX_BYTES = 16 * 1_024 * 1_024
 
 /** What gossipsub shows of a message: decoded, or the bare parts of its frame. */
 interface Parts {
@@ -24,6 +28,7 @@ interface Parts {
 
 export class MessageIds {
   readonly #pending = new Map<Uint8Array, MessageId>()
+  #pendingBytes = 0
 
   /** The content id; remembered until `take` asks for the same payload object. */
   of(topic: Topic, payload: Uint8Array): MessageId {
@@ -34,17 +39,25 @@ export class MessageIds {
 
   /** Remembers an id that somebody else has computed already. */
   know(payload: Uint8Array, id: MessageId): void {
-    // Dropping them all only costs hashing again.
-    if (this.#pending.size >= PENDING_MAX) this.#pending.clear()
+    this.#forget(payload)
     this.#pending.set(payload, id)
+    this.#pendingBytes += payload.byteLength
+    for (const oldest of this.#pending.keys()) {
+      if (this.#pending.size <= PENDING_MAX && this.#pendingBytes <= PENDING_MAX_BYTES) return
+      this.#forget(oldest)
+    }
   }
 
   /** The content id, and forgets it. */
   take(topic: Topic, payload: Uint8Array): MessageId {
     const known = this.#pending.get(payload)
     if (known === undefined) return messageId(topic, payload)
-    this.#pending.delete(payload)
+    this.#forget(payload)
     return known
+  }
+
+  #forget(payload: Uint8Array): void {
+    if (this.#pending.delete(payload)) this.#pendingBytes -= payload.byteLength
   }
 
   /** gossipsub's `fastMsgIdFn` for unsigned messages. */

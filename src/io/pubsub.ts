@@ -17,6 +17,7 @@
 import { TopicValidatorResult } from '@libp2p/gossipsub'
 import type { RPC } from '@libp2p/gossipsub/message'
 import type { Connection, PeerId as Libp2pPeerId } from '@libp2p/interface'
+import { FloodgateError } from '../core/errors.ts'
 import { GOSSIP_FRAME_MAX_BYTES, GOSSIP_FRAME_OVERHEAD_BYTES } from '../core/limits.ts'
 import type { Counter, Log, Metrics, PublishResult, PubSub, PubSubEvents } from '../core/ports.ts'
 import type { MessageId, PeerId, Topic, Verdict } from '../core/types.ts'
@@ -42,6 +43,10 @@ const VERDICTS: Record<Verdict, TopicValidatorResult> = {
   ignore: TopicValidatorResult.Ignore,
   reject: TopicValidatorResult.Reject,
 }
+
+/** What may wait in `publish`, over all topics, in bytes and in calls; beyond it our caller is told. */
+const WAITING_MAX_BYTES = 256 * 1_024 * 1_024
+const WAITING_MAX = 65_536
 
 /** How often a congested `publish` looks again, and how long it waits at most before it goes on regardless. */
 const CONGESTION_POLL_MS = 10
@@ -69,7 +74,12 @@ export class GossipPubSub implements PubSub {
   readonly #waits: Counter<never>
   readonly #ending = new AbortController()
   #events: PubSubEvents | undefined
-  #queue: Promise<void> | undefined
+  /** The last of the calls that wait, by topic: a slow neighbour in one topic must not hold up the others. */
+  readonly #lanes = new Map<Topic, Promise<void>>()
+  /** Payload bytes of calls that wait for their turn, and of calls that the library is about to send. */
+  #waitingBytes = 0
+  #waitingCount = 0
+  #handingBytes = 0
 
   constructor(gossip: Gossip, parts: PubSubParts) {
     this.#gossip = gossip
@@ -130,19 +140,25 @@ export class GossipPubSub implements PubSub {
     payload: Uint8Array,
     { id, toAll }: { readonly id: MessageId; readonly toAll: boolean },
   ): Promise<PublishResult> {
-    if (this.#router.getSubscribers(topic).length === 0 && this.#parts.isSettling())
-      await this.#audience(topic)
-    if (this.#queue !== undefined || this.#isCongested(topic, toAll)) await this.#turn(topic, toAll)
+    if (!this.#hasAudience(topic) && this.#parts.isSettling()) await this.#audience(topic)
+    if (this.#lanes.has(topic) || this.#isCongested(topic, toAll)) {
+      await this.#turn(topic, toAll, payload.byteLength)
+    }
+    if (this.#ending.signal.aborted) throw new FloodgateError('STOPPED', 'the node was stopped')
+    // Nobody would ever ask for it: the library offers a message for seconds, and to none in the mesh.
+    if (!this.#hasAudience(topic)) return { recipients: 0, seen: false }
     // A signed message has another id in gossip.
     if (this.#gossip.options.signing === 'none') this.#gossip.ids.know(payload, id)
+    // Counted at once: calls of the same moment must see each other before a byte is in a buffer.
+    this.#handingBytes += payload.byteLength
     try {
-      const { recipients } = await this.#router.publish(topic, payload, {
-        floodPublish: toAll,
-      })
+      const { recipients } = await this.#router.publish(topic, payload, { floodPublish: toAll })
       return { recipients: recipients.length, seen: false }
     } catch (cause) {
       if ((cause as Error).message === 'PublishError.Duplicate') return { recipients: 0, seen: true }
       throw cause
+    } finally {
+      this.#handingBytes -= payload.byteLength
     }
   }
 
@@ -288,7 +304,7 @@ export class GossipPubSub implements PubSub {
       entry.muteBeats++
       if (entry.muteBeats < 2 || Math.log2(entry.muteBeats) % 1 !== 0) continue
       this.#revived.inc()
-      this.#parts.log.warn('gossip with a peer had stopped: opened again', {
+      this.#parts.log.warn('gossip with a peer has stopped: opening it again', {
         peer: id,
         muteBeats: entry.muteBeats,
       })
@@ -307,7 +323,7 @@ export class GossipPubSub implements PubSub {
       // A neighbour whose stream was cut receives nothing, and must not outvote those that do.
       if (stream === undefined) continue
       open++
-      if (stream.writeBufferLength > limitBytes) full++
+      if (stream.writeBufferLength + this.#handingBytes > limitBytes) full++
     }
     return full * 2 > open
   }
@@ -338,20 +354,37 @@ export class GossipPubSub implements PubSub {
     })
   }
 
-  /** Waits until there is room, after all calls that wait already, so that messages leave in their order. */
-  #turn(topic: Topic, toAll: boolean): Promise<void> {
+  /**
+   * Waits until there is room, after all calls for the topic that wait already, so that messages leave in order.
+   * @throws FloodgateError BUSY
+   */
+  async #turn(topic: Topic, toAll: boolean, sizeBytes: number): Promise<void> {
+    if (this.#waitingBytes + sizeBytes > WAITING_MAX_BYTES || this.#waitingCount >= WAITING_MAX) {
+      throw new FloodgateError('BUSY', `${this.#waitingCount} messages wait to be sent: wait for them`)
+    }
     this.#waits.inc()
-    const turn = (this.#queue ?? Promise.resolve()).then(async () => {
-      for (
-        let waitedMs = 0;
-        this.#isCongested(topic, toAll) && !this.#ending.signal.aborted && waitedMs < CONGESTION_WAIT_MS;
-        waitedMs += CONGESTION_POLL_MS
-      ) {
-        await new Promise(resolve => setTimeout(resolve, CONGESTION_POLL_MS))
-      }
-      if (this.#queue === turn) this.#queue = undefined
-    })
-    this.#queue = turn
-    return turn
+    this.#waitingBytes += sizeBytes
+    this.#waitingCount++
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+    }, CONGESTION_WAIT_MS)
+    const before = this.#lanes.get(topic) ?? Promise.resolve()
+    const turn = before.then(() => this.#room(topic, toAll, () => isLate))
+    this.#lanes.set(topic, turn)
+    try {
+      await turn
+    } finally {
+      clearTimeout(timer)
+      this.#waitingBytes -= sizeBytes
+      this.#waitingCount--
+      if (this.#lanes.get(topic) === turn) this.#lanes.delete(topic)
+    }
+  }
+
+  async #room(topic: Topic, toAll: boolean, isLate: () => boolean): Promise<void> {
+    while (this.#isCongested(topic, toAll) && !isLate() && !this.#ending.signal.aborted) {
+      await new Promise(resolve => setTimeout(resolve, CONGESTION_POLL_MS))
+    }
   }
 }

@@ -46,7 +46,16 @@ export async function openStore(dataDir: string, log: Log, nowMs: number): Promi
       aside,
       reason: reasonOf(cause),
     })
-    return storeOn(await openLevel(path))
+    return storeOn(await openFresh(path))
+  }
+}
+
+/** @throws FloodgateError STORE */
+async function openFresh(path: string): Promise<Level<string, Uint8Array>> {
+  try {
+    return await openLevel(path)
+  } catch (cause) {
+    throw new FloodgateError('STORE', `cannot make a database in ${path}: ${reasonOf(cause)}`, { cause })
   }
 }
 
@@ -120,5 +129,7 @@ function isLocked(cause: unknown): boolean {
 
 /** Trouble with the disk, which another folder beside this one would have as well. */
 function isForbidden(cause: unknown): boolean {
-  return /Permission denied|No space left|Read-only file system|Too many open files/i.test(reasonOf(cause))
+  return /Permission denied|No space left|Disk quota|Read-only file|Too many open files|Input\/output error|Stale file handle|Cannot allocate memory/i.test(
+    reasonOf(cause),
+  )
 }

@@ -4,7 +4,8 @@
  * Rules:
  * - What was opened is closed, also when a later step fails: each part with a deadline, and one that hangs is
  *   named in the log and left behind.
- * - A start that takes long says which step it waits for; one that is given up ends after its step.
+ * - A start that takes long says which step it waits for. One that is given up ends at once; what its last step
+ *   still opens is closed when it is there.
  * - An assembly is opened once. A node that starts again makes another.
  */
 import type { Config } from '../config/schema.ts'
@@ -51,6 +52,11 @@ export interface Running {
   readonly metrics: NodeMetrics
 }
 
+interface OpenPart {
+  readonly part: string
+  close(): void | Promise<void>
+}
+
 /** How long one part may take to close before it is left behind. */
 const CLOSE_TIMEOUT_MS = 5_000
 
@@ -61,7 +67,8 @@ export class Assembly {
   readonly #materials: Materials
   readonly #log: Log
   /** What is open, in the order of opening. */
-  readonly #opened: { readonly part: string; close(): void | Promise<void> }[] = []
+  readonly #opened: OpenPart[] = []
+  #isClosed = false
 
   constructor(materials: Materials) {
     this.#materials = materials
@@ -76,7 +83,7 @@ export class Assembly {
     const { config, identity, clock, logs } = this.#materials
     const metrics = openMetrics()
     const watchdog = startWatchdog(config.watchdog, clock, logs.forComponent('watchdog'), metrics.ours)
-    this.#opened.push({ part: 'the watchdog', close: () => watchdog.stop() })
+    this.#add({ part: 'the watchdog', close: () => watchdog.stop() })
     const step = this.#steps(signal)
     if (identity.exposed) this.#log.warn('the identity file can be read by other users: chmod 600 it')
 
@@ -98,13 +105,22 @@ export class Assembly {
   }
 
   async close(): Promise<void> {
-    for (const { part, close } of this.#opened.splice(0).reverse()) {
-      try {
-        await withDeadline(`closing ${part}`, Promise.resolve(close()), CLOSE_TIMEOUT_MS, this.#log)
-      } catch (error) {
-        this.#log.error('a part did not close', { part, error: (error as Error).message })
-      }
+    this.#isClosed = true
+    for (const part of this.#opened.splice(0).reverse()) await this.#closePart(part)
+  }
+
+  async #closePart({ part, close }: OpenPart): Promise<void> {
+    try {
+      await withDeadline(`closing ${part}`, Promise.resolve(close()), CLOSE_TIMEOUT_MS, this.#log)
+    } catch (error) {
+      this.#log.error('a part did not close', { part, error: (error as Error).message })
     }
+  }
+
+  /** A part that comes after the end, from a step that was given up, is closed at once. */
+  #add(...parts: OpenPart[]): void {
+    if (!this.#isClosed) this.#opened.push(...parts)
+    else for (const part of parts) void this.#closePart(part)
   }
 
   /** Runs the steps of a start, and names the one that takes long. */
@@ -114,10 +130,16 @@ export class Assembly {
     const stop = this.#materials.clock.every(slowStartMs, () =>
       this.#log.warn('still starting', { waitingFor, slowStartMs }),
     )
-    this.#opened.push({ part: 'the start', close: stop })
+    this.#add({ part: 'the start', close: stop })
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
+    // It is waited for only while a step runs.
+    aborted.catch(() => {})
     return async (part, run) => {
       waitingFor = part
-      const result = await run()
+      signal.throwIfAborted()
+      const result = await Promise.race([run(), aborted])
       signal.throwIfAborted()
       if (part === 'listening') stop()
       return result
@@ -128,7 +150,7 @@ export class Assembly {
     const { network, dataDir } = this.#materials.config
     const store = await this.#storeOf(dataDir)
     if (store === undefined) return
-    this.#opened.push({ part: 'the data folder', close: () => store.close() })
+    this.#add({ part: 'the data folder', close: () => store.close() })
     const owner = await store.get(NETWORK_KEY)
     if (owner === undefined) {
       await store.write([{ put: NETWORK_KEY, value: new TextEncoder().encode(network) }], { sync: true })
@@ -163,7 +185,7 @@ export class Assembly {
       { ...config, agent: `floodgate/${VERSION}` },
       { ...replaced, privateKey: identity.privateKey, clock, logs, metrics },
     )
-    this.#opened.push({ part: 'libp2p', close: () => opened.host.stop() })
+    this.#add({ part: 'libp2p', close: () => opened.host.stop() })
     return opened
   }
 
@@ -187,7 +209,7 @@ export class Assembly {
       { judged, offence },
     )
     pubsub.start({ message: message => router.receive(message), offence })
-    this.#opened.push(
+    this.#add(
       { part: 'gossip', close: () => Promise.all([router.stop(), pubsub.stop()]).then(() => {}) },
       { part: 'peers', close: () => peers.stop() },
     )

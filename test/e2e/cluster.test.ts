@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, before, beforeEach, describe, it } from 'node:test'
 import type { ClusterReport } from '../../src/cli/cluster/report.ts'
 import { allGone, Cluster, type Ended, endOf, eventually, isAlive } from './support/cluster-process.ts'
 
@@ -30,9 +30,11 @@ const sealed = (body: Uint8Array): Uint8Array =>
 
 describe('floodgate cluster', { concurrency: false }, () => {
   let folder = ''
+  /** Where the cluster of one test has its temporary files: what it leaves there is no other test's failure. */
+  let temporary = ''
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'cluster-test-'))
-    for (const name of ['tmp', 'feed', 'kept']) await mkdir(join(folder, name))
+    for (const name of ['feed', 'kept']) await mkdir(join(folder, name))
     await writeFile(join(folder, 'gate.mjs'), gateModule(''))
     await writeFile(join(folder, 'leaky.mjs'), gateModule(', quickVerify: () => true'))
     await writeFile(join(folder, 'noting.mjs'), notingModule(join(folder, 'noted')))
@@ -46,9 +48,12 @@ describe('floodgate cluster', { concurrency: false }, () => {
     const lines = Array.from({ length: 40 }, (_, line) => `{"line":${line}}`)
     await writeFile(join(folder, 'lines.jsonl'), `${lines.join('\n')}\n\n${lines[7]}\n`)
   })
+  beforeEach(async () => {
+    temporary = await mkdtemp(join(folder, 'tmp-'))
+  })
   after(() => rm(folder, { recursive: true }))
 
-  const start = (...args: string[]): Cluster => new Cluster(args, join(folder, 'tmp'))
+  const start = (...args: string[]): Cluster => new Cluster(args, temporary)
 
   const jsonOf = (ended: Ended): ClusterReport => {
     // All of standard output, or it would not parse.
@@ -56,8 +61,7 @@ describe('floodgate cluster', { concurrency: false }, () => {
     return JSON.parse(ended.stdout) as ClusterReport
   }
 
-  const assertNothingLeft = async (): Promise<void> =>
-    assert.deepEqual(await readdir(join(folder, 'tmp')), [])
+  const assertNothingLeft = async (): Promise<void> => assert.deepEqual(await readdir(temporary), [])
 
   const sending = (cluster: Cluster): Promise<void> =>
     eventually('messages are sent', () => {
@@ -111,6 +115,16 @@ describe('floodgate cluster', { concurrency: false }, () => {
     assert.equal(report.payloadBytes, report.messages * 2_000)
     assert.ok(Math.abs(report.messages - report.rejected) <= 2, `${report.messages} and ${report.rejected}`)
     assert.equal(report.coverage, 1)
+  })
+
+  it('is content when every message is spoilt and none goes on', async () => {
+    const ended = await endOf(start('--nodes', '3', '--reject', '1', '--for', '1s', '--json'))
+    const report = jsonOf(ended)
+    assert.deepEqual([ended.code, report.ok, report.problems], [0, true, []])
+    assert.deepEqual([report.messages, report.deliveries, report.coverage], [0, 0, 1])
+    const { sent = 0, beyondFirstHop, delivered } = report.corrupt ?? {}
+    assert.ok(sent > 0)
+    assert.deepEqual([report.rejected, beyondFirstHop, delivered], [sent, 0, 0])
   })
 
   it('feeds files through a gate of the user’s, and no spoilt copy beyond the first hop', async () => {
@@ -236,6 +250,20 @@ describe('floodgate cluster', { concurrency: false }, () => {
 
   it('leaves no node when it is killed while they start', async () => {
     const cluster = start('--nodes', '3', '--for', '10m')
+    let nodes: number[] = []
+    await eventually('three processes', () => {
+      nodes = cluster.nodes()
+      return nodes.length === 3
+    })
+    cluster.kill('SIGKILL')
+    await allGone(nodes)
+    await assertNothingLeft()
+  })
+
+  it('leaves nothing when it is killed before any node has heard of it', async () => {
+    // Takes all that the cluster says, up to its death, and only then becomes the node.
+    const deaf = `sh -c 'cat > /dev/null; exec "$0" "$@"'`
+    const cluster = start('--nodes', '3', '--for', '10m', '--exec', deaf)
     let nodes: number[] = []
     await eventually('three processes', () => {
       nodes = cluster.nodes()

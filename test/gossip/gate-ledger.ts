@@ -5,7 +5,8 @@
  * - Every ticket is settled exactly once, with the sender that brought it; what is not settled is pending.
  * - The handler is asked at most once per message while its id is remembered, unless it was dropped unjudged.
  * - At most one copy of a message is accepted: it is passed on once.
- * - A reject is blamed on exactly the peers that sent the first 16 copies, and nothing else is blamed on anybody.
+ * - A reject of what was not passed on is blamed on exactly the peers that sent the first 16 copies, and nothing
+ *   else is blamed on anybody.
  * - A delivery is late when the network was told `ignore` before, and only then.
  */
 import assert from 'node:assert/strict'
@@ -114,7 +115,8 @@ export class GateLedger {
   ): void {
     const { verdict, reason, late } = action
     const life = this.#lifeOf(key)
-    const guilty = verdict === 'reject' ? [...new Set(life.senders.slice(0, 16))] : []
+    const isBlamed = verdict === 'reject' && !life.told.includes('accept')
+    const guilty = isBlamed ? [...new Set(life.senders.slice(0, 16))] : []
     assert.deepEqual((blamed.get(key) ?? []).toSorted(), guilty.toSorted())
     blamed.delete(key)
     if (verdict === 'accept') {

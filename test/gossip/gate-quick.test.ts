@@ -11,12 +11,41 @@ const quick: Case[] = [
     ],
   },
   {
-    id: 'a reject after a quick accept is blamed, on later copies as well',
+    id: 'a reject after a quick accept is judged as one, and blamed on nobody',
     steps: [
       [0, 'm from p', 'askQuick m'],
       [1, 'quick accept m', 'accept m/p', 'ask m'],
       [2, 'm from q', 'ignore m/q'],
-      [50, 'reject m', 'blame p for m', 'blame q for m', 'judged m reject handler'],
+      [50, 'reject m', 'judged m reject handler'],
+      [51, 'm from r', 'ignore m/r'],
+    ],
+  },
+  {
+    id: 'nor when it comes after the call has lost its place',
+    steps: [
+      [0, 'm from p', 'askQuick m'],
+      [1, 'quick accept m', 'accept m/p', 'ask m'],
+      [101, 'tick'],
+      [150, 'reject m', 'judged m reject handler'],
+    ],
+  },
+  {
+    id: 'nor when the quick accept came after it was due, but before the tick',
+    steps: [
+      [0, 'm from p', 'askQuick m'],
+      [120, 'quick accept m', 'accept m/p', 'ask m'],
+      [120, 'tick'],
+      [130, 'reject m', 'judged m reject handler'],
+    ],
+  },
+  {
+    id: 'a late reject of what has no quick verdict is blamed, and a quick accept after that changes nothing',
+    steps: [
+      [0, 'm from p', 'askQuick m'],
+      [100, 'tick', 'ignore m/p', 'overdue m', 'ask m'],
+      [101, 'quick accept m #1'],
+      [102, 'm from q', 'ignore m/q'],
+      [103, 'reject m', 'blame p for m', 'blame q for m', 'judged m reject handler late'],
     ],
   },
   {
@@ -76,6 +105,18 @@ const quick: Case[] = [
       [0, 'c from p 40', 'askQuick c'],
       [1, 'quick ignore a', 'ignore a/p', 'judged a ignore quick'],
       [2, 'b from p 41', 'askQuick b'],
+    ],
+  },
+  {
+    id: 'what is given up after a quick accept is not late: it was passed on in time',
+    options: { queueMaxBytes: 100 },
+    steps: [
+      [0, 'a from p 60', 'askQuick a'],
+      [0, 'quick accept a', 'accept a/p', 'ask a'],
+      [1, 'b from p 41', 'askQuick b'],
+      [1, 'quick accept b', 'accept b/p', 'ask b'],
+      [101, 'tick', 'judged a ignore timeout'],
+      [102, 'reject a'],
     ],
   },
 ]

@@ -207,6 +207,8 @@ describe('the gate beside its twin', () => {
       'judged ignore overflow',
       'judged ignore overflow late',
       'judged ignore quick',
+      'judged ignore timeout',
+      'judged ignore timeout late',
       'judged reject handler',
       'judged reject handler late',
       'judged reject quick',

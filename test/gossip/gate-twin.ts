@@ -149,10 +149,17 @@ export class GateTwin<T> {
 
   #losePlace(entry: Entry<T>, nowMs: number): void {
     entry.lostPlace = this.#losses++
+    this.#giveUpOldest(nowMs)
+  }
+
+  /** Until those that are left are few and small enough. */
+  #giveUpOldest(nowMs: number): void {
     const lost = this.#entries.filter(other => other.lostPlace !== undefined)
-    if (lost.length <= CALLS_WAITED_FOR) return
+    const lostBytes = lost.reduce((sum, other) => sum + other.sizeBytes, 0)
+    if (lost.length <= CALLS_WAITED_FOR && lostBytes <= this.#options.queueMaxBytes) return
     const oldest = lost.reduce((a, b) => (Number(a.lostPlace) < Number(b.lostPlace) ? a : b))
     this.#end(oldest, 'ignore', 'timeout', nowMs)
+    this.#giveUpOldest(nowMs)
   }
 
   #bringToHandler(entry: Entry<T>, nowMs: number): void {
@@ -193,7 +200,9 @@ export class GateTwin<T> {
   }
 
   #end(entry: Entry<T>, verdict: Verdict, reason: Reason, nowMs: number): void {
-    const peers = verdict === 'reject' ? new Set(entry.copies.map(copy => copy.from)) : []
+    // A message that was passed on before is one with a quick accept: more than that nobody has vouched for.
+    const isBlamed = verdict === 'reject' && entry.told !== 'accept'
+    const peers = isBlamed ? new Set(entry.copies.map(copy => copy.from)) : []
     for (const peer of peers) this.#actions.push({ type: 'blame', peer, message: entry.message })
     this.#actions.push({ type: 'judged', message: entry.message, verdict, reason, late: entry.isLate })
     this.#entries = this.#entries.filter(other => other !== entry)

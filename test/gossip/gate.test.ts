@@ -212,6 +212,52 @@ const queue: Case[] = [
     ],
   },
   {
+    id: 'calls that have lost their places hold so many bytes; beyond that the oldest are given up',
+    options: { concurrency: 3, queueMaxBytes: 100 },
+    steps: [
+      [0, 'a from p 40', 'ask a'],
+      [0, 'b from p 20', 'ask b'],
+      [0, 'c from p 40', 'ask c'],
+      [100, 'tick', 'ignore a/p', 'overdue a', 'ignore b/p', 'overdue b', 'ignore c/p', 'overdue c'],
+      [100, 'd from p 41', 'ask d'],
+      [
+        200,
+        'tick',
+        'ignore d/p',
+        'overdue d',
+        'judged a ignore timeout late',
+        'judged b ignore timeout late',
+      ],
+      [201, 'accept a'],
+      [201, 'a from q 40', 'ignore a/q'],
+      [202, 'accept c', 'judged c accept handler late'],
+    ],
+  },
+  {
+    id: 'a verdict, or the end, makes room for the bytes of the next',
+    options: { concurrency: 1, queueMaxBytes: 100 },
+    steps: [
+      [0, 'a from p 100', 'ask a'],
+      [100, 'tick', 'ignore a/p', 'overdue a'],
+      [101, 'accept a', 'judged a accept handler late'],
+      [102, 'b from p 100', 'ask b'],
+      [202, 'tick', 'ignore b/p', 'overdue b'],
+      [203, 'close'],
+      [204, 'c from p 100', 'ask c'],
+      [304, 'tick', 'ignore c/p', 'overdue c'],
+      [305, 'accept c', 'judged c accept handler late'],
+    ],
+  },
+  {
+    id: 'a call whose payload alone is too large is not waited for',
+    options: { concurrency: 1, queueMaxBytes: 100 },
+    steps: [
+      [0, 'a from p 101', 'ask a'],
+      [100, 'tick', 'ignore a/p', 'overdue a', 'judged a ignore timeout late'],
+      [101, 'b from p', 'ask b'],
+    ],
+  },
+  {
     id: 'the answer to a call of an earlier life does not count',
     options: { concurrency: 1, isQuick: true, queueMaxMessages: 1 },
     steps: [
@@ -274,7 +320,7 @@ describe('the gate', () => {
   })
 
   it('waits for so many calls that have lost their places, and gives up the oldest', () => {
-    const script = new Script({ concurrency: OVERDUE_MAX + 1 })
+    const script = new Script({ concurrency: OVERDUE_MAX + 1, queueMaxBytes: OVERDUE_MAX + 1 })
     for (let index = 0; index <= OVERDUE_MAX; index++) script.play(0, `m${index} from p`)
     const actions = script.play(100, 'tick')
     assert.deepEqual(actions.slice(2 * (OVERDUE_MAX + 1)), ['judged m0 ignore timeout late'])

@@ -78,8 +78,11 @@ class ClusterNodeProcess {
   }
 
   async #start(setup: NodeSetup): Promise<Started> {
+    // What was made now would not be removed any more.
+    if (this.#ending) throw new Error('the node was ended before it started')
     this.#setup = setup
-    await mkdir(setup.dataDir, { recursive: true })
+    // With the folder of the whole run, which holds the keys of all nodes.
+    await mkdir(setup.dataDir, { recursive: true, mode: 0o700 })
     this.#node = await ClusterNode.create(setup, {
       report: report => this.#write({ report }),
       fail: error => this.#fail(error),

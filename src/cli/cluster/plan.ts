@@ -1,12 +1,13 @@
 /**
  * From what was asked for to what will be done: everything that can be wrong is found before a process is started.
  */
-import { mkdtemp } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { configSchema, isTopic } from '../../config/schema.ts'
+import { configSchema } from '../../config/schema.ts'
 import { FloodgateError } from '../../core/errors.ts'
 import { GOSSIP_PAYLOAD_MAX_BYTES } from '../../core/limits.ts'
+import { isTopic } from '../../core/topic.ts'
 import type { Topic } from '../../core/types.ts'
 import type { Mode } from '../../core/upper.ts'
 import { Feed } from './feed.ts'
@@ -33,7 +34,7 @@ export interface RunPlan {
   readonly mode?: Mode
   /** The words of `--exec`; empty when the nodes run as they are. */
   readonly wrapper: readonly string[]
-  /** Holds a folder for each node. */
+  /** Holds a folder for each node, which that node makes. */
   readonly dataDir: string
   readonly removeDataDir: boolean
   readonly traffic: Traffic
@@ -56,10 +57,17 @@ export async function planOf(options: ClusterOptions, forMs: number | undefined)
     ...(handler === undefined ? {} : { handler: resolve(handler) }),
     ...(options.mode === undefined ? {} : { mode: options.mode }),
     ...(forMs === undefined ? {} : { forMs }),
-    // Last, so that nothing above leaves a folder behind.
-    dataDir: dataDir === undefined ? await mkdtemp(join(tmpdir(), 'floodgate-cluster-')) : resolve(dataDir),
+    dataDir: dataDir === undefined ? temporaryDir() : resolve(dataDir),
     removeDataDir: dataDir === undefined,
   }
+}
+
+/**
+ * A name that nobody can guess, and no folder yet. The nodes make it, because they remove it when the cluster is
+ * killed: a folder made here would stay behind if that happened before they had heard of it.
+ */
+function temporaryDir(): string {
+  return join(tmpdir(), `floodgate-cluster-${randomBytes(12).toString('hex')}`)
 }
 
 async function gateOf({ handler, topic }: ClusterOptions): Promise<{ topic: Topic; gate?: TopicGate }> {

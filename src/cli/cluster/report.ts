@@ -1,14 +1,15 @@
 /**
  * What a run has shown, as one JSON object and as a few lines for people.
  *
- * coverage = deliveries / (messages × (nodes − 1)), exactly 1 only when nothing is missing.
+ * coverage = deliveries / (messages × (nodes − 1)), exactly 1 only when nothing is missing; also 1 when every
+ * message was spoilt on purpose, and 0 when there was none.
  * copies = bytesSent / ((nodes − 1) × payloadBytes), where bytesSent is what all nodes wrote to their sockets in
  * the measured phase, encryption and control messages included.
  */
 import type { Fleet } from './fleet.ts'
 import type { Latencies } from './latency.ts'
 import type { Run } from './run.ts'
-import { coverageOf, type Totals } from './tally.ts'
+import { coverageOf, isAllSpoilt, type Totals } from './tally.ts'
 import { digits3, formatBytes, formatCount, formatElapsed, formatMs } from './units.ts'
 
 export interface ClusterReport {
@@ -125,10 +126,10 @@ export function nodeReport(run: Pick<Measured, 'fleet' | 'tally'>, node: number)
 /** Why a run has failed, apart from what failed on the way. */
 export function problemsOf(totals: Totals, nodes: number, wasEnded: boolean): string[] {
   const problems: string[] = []
-  const { messages, deliveries, refused, spoilt } = totals
+  const { messages, deliveries, refused, rejected, spoilt } = totals
   const missing = messages * (nodes - 1) - deliveries
   if (messages === 0 && refused > 0) problems.push(`the gate refused all ${refused} messages`)
-  else if (messages === 0)
+  else if (messages === 0 && !isAllSpoilt(totals))
     problems.push(wasEnded ? 'ended before any message was sent' : 'no message was sent')
   if (missing > 0)
     problems.push(`${formatCount(missing)} of ${formatCount(messages * (nodes - 1))} deliveries are missing`)
@@ -138,12 +139,21 @@ export function problemsOf(totals: Totals, nodes: number, wasEnded: boolean): st
     )
   }
   if (spoilt.unjudged > 0) problems.push(`${spoilt.unjudged} spoilt messages reached no gate`)
+  // Nothing else is left to show that the gate works. Here all that was rejected was spoilt.
+  const unrejected = spoilt.sent - spoilt.unjudged - rejected
+  if (isAllSpoilt(totals) && unrejected > 0)
+    problems.push(`${formatCount(unrejected)} spoilt messages were rejected by no node`)
   return problems
+}
+
+/** Whether the run has come to something that can be shown in figures. */
+export function hasFigures({ messages, coverage }: Pick<ClusterReport, 'messages' | 'coverage'>): boolean {
+  return messages > 0 || coverage === 1
 }
 
 /** The summary for people: aligned, with units. */
 export function summary(report: ClusterReport): string {
-  const { latencyMs, messages, nodes, corrupt } = report
+  const { nodes, messages, corrupt } = report
   const notes = [
     [report.refused, 'refused by the gate'],
     [report.ignored, 'verdicts were ignore'],
@@ -156,15 +166,7 @@ export function summary(report: ClusterReport): string {
     ...notes
       .filter(([count]) => count > 0)
       .map(([count, what]): [string, string] => ['', `${formatCount(count)} ${what}`]),
-    [
-      'coverage',
-      `${percent(report.coverage)} (${formatCount(report.deliveries)} of ${formatCount(messages * (nodes - 1))} deliveries)`,
-    ],
-    [
-      'latency',
-      `p50 ${formatMs(latencyMs.p50)}, p95 ${formatMs(latencyMs.p95)}, max ${formatMs(latencyMs.max)}`,
-    ],
-    ['copies', `${digits3(report.copies)} of each payload byte and node, control messages included`],
+    ...arrivals(report),
     ['sent', `${formatBytes(report.bytesSent)} by all nodes, ${formatBytes(report.bytesPerNode)} by each`],
   ]
   if (corrupt !== undefined) {
@@ -177,7 +179,27 @@ export function summary(report: ClusterReport): string {
   const head = `${nodes} nodes, topic ${report.topic}, ${formatElapsed(report.seconds * 1_000)}`
   const lines = rows.map(([name, value]) => `${name.padEnd(10)} ${value}`)
   const problems = report.problems.map(problem => `failed     ${problem.replaceAll('\n', '\n           ')}`)
-  return [head, '', ...(messages > 0 ? lines : []), ...problems].join('\n')
+  return [head, '', ...(hasFigures(report) ? lines : []), ...problems].join('\n')
+}
+
+/** The rows about what was delivered. */
+function arrivals({
+  messages,
+  nodes,
+  coverage,
+  deliveries,
+  latencyMs,
+  copies,
+}: ClusterReport): [string, string][] {
+  if (messages === 0)
+    return [['coverage', `${percent(coverage)} (every message was spoilt on purpose: nothing is missing)`]]
+  const { p50, p95, max } = latencyMs
+  const expected = formatCount(messages * (nodes - 1))
+  return [
+    ['coverage', `${percent(coverage)} (${formatCount(deliveries)} of ${expected} deliveries)`],
+    ['latency', `p50 ${formatMs(p50)}, p95 ${formatMs(p95)}, max ${formatMs(max)}`],
+    ['copies', `${digits3(copies)} of each payload byte and node, control messages included`],
+  ]
 }
 
 /** `100 %` only when nothing is missing. */

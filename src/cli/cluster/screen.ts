@@ -15,6 +15,17 @@ const SHOW_CURSOR = '\x1b[?25h'
 const ERASE_TO_LINE_END = '\x1b[K'
 const ERASE_TO_SCREEN_END = '\x1b[J'
 
+/**
+ * Rows and columns of a terminal. One that does not know them says nothing or 0, as a pseudo-terminal does that
+ * nobody has given a size: then it is taken for one of 24 × 80.
+ */
+export function sizeOf({ rows, columns }: { rows?: number; columns?: number }): {
+  rows: number
+  columns: number
+} {
+  return { rows: rows || 24, columns: columns || 80 }
+}
+
 export class Screen {
   readonly #terminal: Terminal
   #height = 0

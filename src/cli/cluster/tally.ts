@@ -278,8 +278,17 @@ function addSpoilt(sum: { -readonly [key in keyof Spoilt]: number }, message: Ju
   if (message.verdicts === 0) sum.unjudged += 1
 }
 
-/** 0 when nothing was to be delivered: a run without accepted messages proves nothing. */
+/** Whether there was traffic, and each message of it was spoilt on purpose: no node had to accept any. */
+export function isAllSpoilt({ messages, refused, untracked, spoilt }: Totals): boolean {
+  return spoilt.sent > 0 && messages === 0 && refused === 0 && untracked === 0
+}
+
+/**
+ * Without accepted messages 0, because such a run proves nothing; but 1 when all messages were spoilt on purpose,
+ * because then nothing is missing.
+ */
 export function coverageOf(totals: Totals, nodes: number): number {
   const expected = totals.messages * (nodes - 1)
-  return expected === 0 ? 0 : totals.deliveries / expected
+  if (expected > 0) return totals.deliveries / expected
+  return isAllSpoilt(totals) ? 1 : 0
 }

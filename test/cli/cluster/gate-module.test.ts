@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
 import { chooseTopic, loadGateModule, readGates } from '../../../src/cli/cluster/gate-module.ts'
 import { FloodgateError } from '../../../src/core/errors.ts'
 
@@ -62,6 +65,33 @@ describe('loadGateModule', () => {
 
   it('says why a module does not load', async () => {
     await assert.rejects(loadGateModule('package-lock.json'), isConfigError(/--handler package-lock\.json: /))
+  })
+})
+
+describe('loadGateModule, of TypeScript', () => {
+  const source = 'export const tx = { handler: (message: unknown): boolean => message !== undefined }'
+  const written = async (t: TestContext, ...folders: string[]): Promise<string> => {
+    const root = await mkdtemp(join(tmpdir(), 'gate-module-'))
+    t.after(() => rm(root, { recursive: true }))
+    const folder = join(root, ...folders)
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
+    await writeFile(join(folder, 'gate.ts'), source)
+    return join(folder, 'gate.ts')
+  }
+
+  it('takes it as it is', async t => {
+    assert.deepEqual([...(await loadGateModule(await written(t, 'x'))).keys()], ['tx'])
+  })
+
+  it('says what to do when it lies inside node_modules', async t => {
+    const path = await written(t, 'node_modules', 'x')
+    await assert.rejects(
+      loadGateModule(path),
+      isConfigError(
+        /gate\.ts: Node loads no TypeScript from inside node_modules: copy the module out of it$/,
+      ),
+    )
   })
 })
 

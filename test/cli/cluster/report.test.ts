@@ -12,6 +12,27 @@ describe('problemsOf', () => {
     ['a delivery is missing', { messages: 2, deliveries: 3 }, true, [/^1 of 4 deliveries are missing$/]],
     ['nothing was sent', {}, false, [/^no message was sent$/]],
     ['ended too early', {}, true, [/^ended before any message was sent$/]],
+    ['all spoilt and rejected', { rejected: 3, spoilt }, true, []],
+    [
+      'all spoilt, one passed on',
+      { rejected: 3, spoilt: { ...spoilt, beyondFirstHop: 1 } },
+      true,
+      [/beyond the first hop: 1 times/],
+    ],
+    [
+      'all spoilt, one not judged',
+      { rejected: 2, spoilt: { ...spoilt, unjudged: 1 } },
+      true,
+      [/^1 spoilt messages reached no gate$/],
+    ],
+    [
+      'all spoilt, one ignored',
+      { rejected: 2, spoilt },
+      true,
+      [/^1 spoilt messages were rejected by no node$/],
+    ],
+    ['all spoilt but what was refused', { refused: 1, spoilt }, true, [/refused all 1 messages/]],
+    ['all spoilt but what left the books', { untracked: 1, spoilt }, false, [/^no message was sent$/]],
     ['all refused', { refused: 7 }, false, [/refused all 7 messages/]],
     ['some refused', { messages: 1, deliveries: 2, refused: 7 }, false, []],
     [
@@ -85,6 +106,20 @@ describe('summary', () => {
     ])
   })
 
+  it('says why nothing is missing when every message was spoilt', () => {
+    assert.deepEqual(
+      summary({ ...report, messages: 0, deliveries: 0 })
+        .split('\n')
+        .slice(2),
+      [
+        'messages   0 accepted, 130 rejected',
+        'coverage   100 % (every message was spoilt on purpose: nothing is missing)',
+        'sent       7.20 MB by all nodes, 1.44 MB by each',
+        'spoilt     130 sent, 520 times rejected, none beyond the first hop',
+      ],
+    )
+  })
+
   it('says what failed, each problem on lines of its own, and what else there is to know', () => {
     const text = summary({
       ...report,
@@ -99,7 +134,7 @@ describe('summary', () => {
 
   it('gives no figures about nothing', () => {
     assert.equal(
-      summary({ ...report, messages: 0, problems: ['why'] }),
+      summary({ ...report, messages: 0, coverage: 0, problems: ['why'] }),
       '5 nodes, topic demo, 1 min 01 s\n\nfailed     why',
     )
   })

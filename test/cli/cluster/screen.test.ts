@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Screen } from '../../../src/cli/cluster/screen.ts'
+import { Screen, sizeOf } from '../../../src/cli/cluster/screen.ts'
 
 /** A terminal of ten lines that knows what `Screen` writes and nothing else. */
 class FakeTerminal {
@@ -37,6 +37,18 @@ class FakeTerminal {
     return this.lines.join('\n').trimEnd()
   }
 }
+
+describe('sizeOf', () => {
+  const cases: [string, { rows?: number; columns?: number }, [number, number]][] = [
+    ['a size', { rows: 50, columns: 132 }, [50, 132]],
+    ['nothing', {}, [24, 80]],
+    ['zeros', { rows: 0, columns: 0 }, [24, 80]],
+    ['rows alone', { rows: 10, columns: 0 }, [10, 80]],
+  ]
+  for (const [id, terminal, [rows, columns]] of cases) {
+    it(`takes ${id}`, () => assert.deepEqual(sizeOf(terminal), { rows, columns }))
+  }
+})
 
 describe('Screen', () => {
   it('draws over the frame before, whether it was longer or shorter, each frame in one write', () => {

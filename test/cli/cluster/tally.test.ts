@@ -213,6 +213,9 @@ describe('coverageOf', () => {
     ['nothing proves nothing', {}, 0],
     ['all', { messages: 2, deliveries: 8 }, 1],
     ['some', { messages: 2, deliveries: 6 }, 0.75],
+    ['spoilt messages alone lack nothing', { spoilt: { ...NOTHING.spoilt, sent: 1 } }, 1],
+    ['refused besides spoilt', { refused: 1, spoilt: { ...NOTHING.spoilt, sent: 1 } }, 0],
+    ['out of the books besides spoilt', { untracked: 1, spoilt: { ...NOTHING.spoilt, sent: 1 } }, 0],
   ]
   for (const [id, totals, expected] of cases) {
     it(id, () => assert.equal(coverageOf({ ...NOTHING, ...totals }, 5), expected))
