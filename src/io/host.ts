@@ -68,6 +68,9 @@ const PING_TIMEOUT_MS = 5_000
 /** How long a connection may take to close before it is cut. */
 const CLOSE_TIMEOUT_MS = 1_000
 
+/** How long what was propagated before a stop may take to arrive. Below the deadline for a part (`node/assembly.ts`). */
+const FLUSH_TIMEOUT_MS = 2_000
+
 /** How long after it connected a peer may take to name its topics: two round trips across the world. */
 const SETTLING_MS = 2_000
 
@@ -203,7 +206,7 @@ class Libp2pHost implements Host {
   }
 
   stop(): Promise<void> {
-    this.#stopped ??= Promise.resolve(this.#libp2p.stop())
+    this.#stopped ??= this.#flush().then(() => this.#libp2p.stop())
     return this.#stopped
   }
 
@@ -245,6 +248,16 @@ class Libp2pHost implements Host {
 
   traffic(): { sentBytes: number; receivedBytes: number } {
     return { ...this.#traffic }
+  }
+
+  /**
+   * A round trip to every peer, behind all that was sent before. Why: a peer that sees a connection end throws away
+   * what it has not read of it yet, the last messages before a stop.
+   */
+  async #flush(): Promise<void> {
+    const signal = AbortSignal.timeout(FLUSH_TIMEOUT_MS)
+    const peers = this.#libp2p.getPeers()
+    await Promise.allSettled(peers.map(peer => this.#libp2p.services.ping.ping(peer, { signal })))
   }
 
   #failure(part: string, what: string, cause: unknown): FloodgateError {
@@ -305,9 +318,9 @@ function parsePeer(peer: PeerId): Libp2pPeerId {
 function listenError(listen: readonly Address[], cause: unknown): unknown {
   if ((cause as Error).name !== 'UnsupportedListenAddressesError') return cause
   const reasons: Record<string, string> = {
-    EADDRINUSE: 'the port is in use, choose another one',
-    EADDRNOTAVAIL: 'this machine does not have that address',
-    EACCES: 'ports below 1024 need the right to listen on them',
+    EADDRINUSE: 'the port is in use (EADDRINUSE), choose another one',
+    EADDRNOTAVAIL: 'this machine does not have that address (EADDRNOTAVAIL)',
+    EACCES: 'ports below 1024 need the right to listen on them (EACCES)',
   }
   const code = /EADDRINUSE|EADDRNOTAVAIL|EACCES/.exec((cause as Error).message)?.[0] ?? ''
   const reason = reasons[code] ?? 'expected addresses such as /ip4/0.0.0.0/tcp/9000'

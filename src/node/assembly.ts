@@ -4,8 +4,8 @@
  * Rules:
  * - What was opened is closed, also when a later step fails: each part with a deadline, and one that hangs is
  *   named in the log and left behind.
- * - A start that takes long says which step it waits for. One that is given up ends at once; what its last step
- *   still opens is closed when it is there.
+ * - A start that takes long says which step it waits for. One that is given up ends at once, and `close` then waits
+ *   for its last step, but no longer than for a part; what that step opens even later is closed when it is there.
  * - An assembly is opened once. A node that starts again makes another.
  */
 import type { Config } from '../config/schema.ts'
@@ -69,6 +69,7 @@ export class Assembly {
   /** What is open, in the order of opening. */
   readonly #opened: OpenPart[] = []
   #isClosed = false
+  #step: Promise<unknown> = Promise.resolve()
 
   constructor(materials: Materials) {
     this.#materials = materials
@@ -105,6 +106,7 @@ export class Assembly {
   }
 
   async close(): Promise<void> {
+    await this.#closePart({ part: 'the last step of the start', close: () => this.#step.then(() => {}) })
     this.#isClosed = true
     for (const part of this.#opened.splice(0).reverse()) await this.#closePart(part)
   }
@@ -139,7 +141,9 @@ export class Assembly {
     return async (part, run) => {
       waitingFor = part
       signal.throwIfAborted()
-      const result = await Promise.race([run(), aborted])
+      const running = run()
+      this.#step = running.catch(() => {})
+      const result = await Promise.race([running, aborted])
       signal.throwIfAborted()
       if (part === 'listening') stop()
       return result

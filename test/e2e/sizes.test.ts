@@ -127,8 +127,12 @@ test('messages that fill more than one frame and are asked for at once all arriv
 test('an answer holds as many messages as fit, and the others when they are asked for again', {
   timeout: 20_000,
 }, async t => {
-  const [node] = (await startNodes(t, 1, { topicDefaults: { maxPayloadBytes: MESSAGE_BYTES } })) as [Node]
-  gather(node)
+  const config = { topicDefaults: { maxPayloadBytes: MESSAGE_BYTES } }
+  const [node, other] = (await startNodes(t, 2, config)) as [Node, Node]
+  // What nobody has joined is not kept for anybody.
+  for (const each of [node, other]) gather(each)
+  await node.connect(addressOf(other))
+  await untilMeshed([node, other])
   const payloads = Array.from({ length: MESSAGES }, () => randomBytes(MESSAGE_BYTES))
   const ids = await Promise.all(payloads.map(async payload => (await node.propagate(TOPIC, payload)).id))
   const peer = await startHandPeer(t, addressOf(node))

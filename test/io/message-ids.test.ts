@@ -71,6 +71,19 @@ describe('the ids of unsigned messages', () => {
     for (const payload of payloads) assert.deepEqual(ids.take('tx', payload), messageId('tx', payload))
   })
 
+  it('of duplicates, which are never asked for, hold few bytes of payload', () => {
+    const ids = new MessageIds()
+    const sizeBytes = 4_000_000
+    const copies = Array.from({ length: 8 }, () => new Uint8Array(sizeBytes))
+    for (const payload of copies) ids.of('t', payload)
+    const held = copies.filter(payload => {
+      // A payload that is changed after its id was made shows whether the id is still held.
+      const before = messageId('t', payload)
+      return messageKey(ids.unsigned({ topic: 't', data: changed(payload) })) === messageKey(before)
+    })
+    assert.ok(held.length * sizeBytes <= 16 * 1_024 * 1_024 && held.length > 0, `${held.length} are held`)
+  })
+
   it('are those of an empty payload for a frame without one', () => {
     const ids = new MessageIds()
     const id = messageId('tx', new Uint8Array(0))
