@@ -100,10 +100,15 @@ export class Router {
     })
   }
 
-  /** Everything undecided is settled as ignored; verdicts that come afterwards change nothing. */
+  /**
+   * Everything undecided is settled as ignored; verdicts that come afterwards change nothing. Gossip is not told to
+   * leave the topics: a peer that is told so does not take this node back into its mesh for ten seconds, also when it
+   * has started again.
+   */
   stop(): void {
     this.#stopTicks?.()
-    for (const topic of [...this.#topics.keys()]) this.unsubscribe(topic)
+    for (const state of this.#topics.values()) this.#close(state)
+    this.#topics.clear()
   }
 
   /** @throws FloodgateError TOPIC */
@@ -129,9 +134,13 @@ export class Router {
   unsubscribe(topic: Topic): void {
     const state = this.#topics.get(topic)
     if (state === undefined) return
-    this.#run(state, state.gate.handle({ type: 'close' }, this.#parts.clock.nowMs()))
+    this.#close(state)
     this.#topics.delete(topic)
     this.#parts.pubsub.unsubscribe(topic)
+  }
+
+  #close(state: TopicState): void {
+    this.#run(state, state.gate.handle({ type: 'close' }, this.#nowMs()))
   }
 
   counts(topic: Topic): (TopicCounts & { queued: number }) | undefined {

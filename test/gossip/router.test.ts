@@ -364,14 +364,15 @@ describe('a subscription', () => {
     assert.deepEqual(world.verdicts(), ['accept P', 'ignore Q', 'accept Q'])
   })
 
-  it('ends when the router stops', () => {
+  it('ends when the router stops, without telling gossip to leave its topics', () => {
     const slow = new SlowHandler<HandlerResult>()
     const world = setUpRouter({ handler: slow.handle })
     world.subscribe('other')
     world.receive('m')
     world.receive('m', 'P', 'other')
     world.router.stop()
-    assert.deepEqual([world.pubsub.unsettled, world.pubsub.topics.size, world.clock.timers], [[], 0, 0])
+    assert.deepEqual([world.pubsub.unsettled, world.pubsub.topics.size, world.clock.timers], [[], 2, 0])
+    assert.equal(world.router.counts(TOPIC), undefined)
   })
 
   it('keeps its messages apart from those of other topics', () => {
