@@ -8,7 +8,7 @@ function parsed(...words: string[]): ConfigOptions {
   return addConfigOptions(new Command('test').exitOverride()).parse(words, { from: 'user' }).opts()
 }
 
-const context = { env: {}, cwd: '/work/place', stdout: { write: () => assert.fail('nothing is printed') } }
+const context = { env: {}, cwd: '/srv/place', stdout: { write: () => assert.fail('nothing is printed') } }
 
 describe('the shared flags', () => {
   it('become settings of their keys, and --set comes last', () => {
@@ -58,7 +58,7 @@ describe('the shared flags', () => {
     assert.deepEqual(config.listen, ['/ip4/127.0.0.1/tcp/1'])
     assert.equal(config.network, 'demo')
     assert.equal(config.gossip.degree, 7)
-    assert.equal(config.dataDir, '/work/place/d')
+    assert.equal(config.dataDir, '/srv/place/d')
     assert.equal(origin(['listen']), '--listen')
   })
 

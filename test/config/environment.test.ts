@@ -6,7 +6,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import { valueAt } from '../../src/config/problems.ts'
 import { configSchema } from '../../src/config/schema.ts'
 
-const CWD = '/work/place'
+const CWD = '/srv/place'
 
 /** Values that differ from the default, for the keys whose schema does not tell how to make one. */
 const SAMPLES: Readonly<Record<string, unknown>> = {
@@ -75,7 +75,7 @@ describe('environment variables', () => {
   })
 
   it('take relative paths from the working directory', () => {
-    assert.equal(loadConfig({ cwd: CWD, env: { FLOODGATE_DATA_DIR: '../d' } }).config.dataDir, '/work/d')
+    assert.equal(loadConfig({ cwd: CWD, env: { FLOODGATE_DATA_DIR: '../d' } }).config.dataDir, '/srv/d')
   })
 
   const unknown: [variable: string, hint: RegExp][] = [
