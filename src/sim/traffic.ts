@@ -125,9 +125,18 @@ function regularly(stage: Stage, kind: TrafficValues, send: () => void): void {
   next(kind.at)
 }
 
+/** How often, and after what pause, a message that nobody took is propagated again. */
+const TRIES_MAX = 10
+const RETRY_MS = 1_000
+
+/** As a program should: a node that has just come back knows nobody, and what nobody took is lost. */
 async function propagate(node: Node, topic: Topic, payload: Uint8Array): Promise<void> {
   try {
-    await node.propagate(topic, payload)
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const { recipients, seen } = await node.propagate(topic, payload)
+      if (recipients > 0 || seen) return
+      await new Promise(resolve => setTimeout(resolve, RETRY_MS))
+    }
   } catch (error) {
     // An event has stopped it while it waited for its turn.
     const isStopped = error instanceof FloodgateError && ['STOPPED', 'NOT_STARTED'].includes(error.code)
