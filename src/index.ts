@@ -2,6 +2,7 @@
  * Floodgate as a library: `createNode`, and the types of what goes in and comes out.
  */
 export type { ConfigInput as NodeConfig } from './config/schema.ts'
+export { DROP_REASONS, type DropReason } from './core/drops.ts'
 export { ERROR_CODES, type ErrorCode, FloodgateError } from './core/errors.ts'
 export { messageHex, messageId } from './core/hash.ts'
 export { OFFENCES, type Offence } from './core/offences.ts'
@@ -27,4 +28,4 @@ export {
   type TopicStats,
   type VerdictInfo,
 } from './node.ts'
-export type { PeerInfo } from './peers/peers.ts'
+export type { AddressInfo, AddressStats, BanInfo, PeerInfo, Role, Source } from './peers/view.ts'

@@ -24,7 +24,7 @@ import { systemClock } from './io/clock.ts'
 import { type Identity, loadIdentity, temporaryIdentity } from './io/identity.ts'
 import { type Logs, openLogs } from './io/log.ts'
 import { Assembly, type NodeParts, type Running } from './node/assembly.ts'
-import type { PeerInfo } from './peers/peers.ts'
+import type { AddressInfo, AddressStats, BanInfo, PeerInfo } from './peers/view.ts'
 
 /** What `propagate` answers. */
 export interface Propagated {
@@ -199,8 +199,8 @@ export class Node extends EventEmitter<NodeEvents> {
   }
 
   /**
-   * Dials an address; with `keep` the connection is made again whenever it is lost.
-   * @throws FloodgateError NOT_STARTED, ADDRESS, DIAL, TIMEOUT, STOPPED
+   * Dials an address, and shakes hands; with `keep` the connection is made again whenever it is lost.
+   * @throws FloodgateError NOT_STARTED, ADDRESS, DIAL, TIMEOUT, DENIED, STOPPED
    */
   async connect(address: Address, options: { keep?: boolean; signal?: AbortSignal } = {}): Promise<PeerId> {
     return await this.#whileRunning(({ peers }) => peers.connect(address, options))
@@ -209,6 +209,35 @@ export class Node extends EventEmitter<NodeEvents> {
   /** Closes the connections to a peer, and keeps it connected no longer. @throws FloodgateError NOT_STARTED, ADDRESS */
   async disconnect(peer: PeerId): Promise<void> {
     await this.#parts().peers.disconnect(peer)
+  }
+
+  /**
+   * Bans an IP address, a CIDR range or a peer id: connections are closed, and refused until the ban expires.
+   * @param options `forMs` is a day without it; the ban survives restarts where there is a data folder
+   * @throws FloodgateError NOT_STARTED, ARGUMENT, STORE
+   */
+  async ban(target: string, options: { forMs?: number; reason?: string } = {}): Promise<BanInfo> {
+    return await this.#parts().peers.ban(target, options)
+  }
+
+  /** Lifts the ban of exactly this target. @returns whether there was one @throws FloodgateError NOT_STARTED, ARGUMENT, STORE */
+  async unban(target: string): Promise<boolean> {
+    return await this.#parts().peers.unban(target)
+  }
+
+  /** The bans in force. */
+  bans(): BanInfo[] {
+    return this.#running?.peers.bans() ?? []
+  }
+
+  /** What the address book knows. @throws FloodgateError NOT_STARTED */
+  addressBook(): AddressInfo[] {
+    return this.#parts().peers.addresses()
+  }
+
+  /** @throws FloodgateError NOT_STARTED */
+  addressStats(): AddressStats {
+    return this.#parts().peers.addressStats()
   }
 
   /**

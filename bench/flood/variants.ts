@@ -90,7 +90,12 @@ const MESH_POLL_MS = 20
 
 /** A whole node with its defaults for one machine, and a handler that accepts everything. */
 async function floodgate(onMessage: (sizeBytes: number) => void): Promise<Endpoint> {
-  const node = await createNode({ network: 'bench', preset: 'local', log: { level: 'error' } })
+  const node = await createNode({
+    network: 'bench',
+    preset: 'local',
+    onlyPeers: true,
+    log: { level: 'error' },
+  })
   node.subscribe(TOPIC, ({ payload }) => {
     onMessage(payload.byteLength)
     return 'accept'

@@ -27,6 +27,7 @@ export interface ConfigOptions {
   readonly preset?: string
   readonly listen?: readonly string[]
   readonly peer?: readonly string[]
+  readonly onlyPeers?: boolean
   readonly logLevel?: string
   readonly logFormat?: string
   readonly set?: readonly string[]
@@ -39,6 +40,7 @@ const KEY_OPTIONS = [
   { flags: '--preset <NAME>', key: 'preset', help: 'set of defaults: local, lan or wan' },
   { flags: '--listen <ADDRESS>', key: 'listen', help: 'accept connections there (repeatable)' },
   { flags: '--peer <ADDRESS>', key: 'peers', help: 'keep connected to it (repeatable)' },
+  { flags: '--only-peers', key: 'onlyPeers', help: 'dial these peers and nobody else' },
   {
     flags: '--log-level <LEVEL>',
     key: 'log.level',
@@ -73,7 +75,9 @@ export function flagSettings(options: ConfigOptions): FlagSetting[] {
   for (const { flags, key } of KEY_OPTIONS) {
     const option = new Option(flags)
     const value = options[option.attributeName() as keyof ConfigOptions]
-    if (value !== undefined) settings.push({ flag: option.long ?? flags, key, value })
+    if (value === undefined) continue
+    const given = typeof value === 'boolean' ? String(value) : value
+    settings.push({ flag: option.long ?? flags, key, value: given })
   }
   for (const text of options.set ?? []) {
     const [, key, value] = SET_FORM.exec(text) ?? []

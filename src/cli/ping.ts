@@ -3,9 +3,10 @@
  */
 import { Command, InvalidArgumentError } from 'commander'
 import { createNode } from '../node.ts'
-import { type CommandContext, processContext } from './flags.ts'
+import { type CommandContext, loadConfigOf, processContext } from './flags.ts'
 
 interface PingOptions {
+  readonly network?: string
   readonly count: number
   readonly json?: true
 }
@@ -18,6 +19,7 @@ export function pingCommand(context: CommandContext = processContext()): Command
     .description('measure the round trip to an address')
     .argument('<address>', 'multiaddr, for example /ip4/203.0.113.7/tcp/9000')
     .option('--count <n>', 'how many round trips', parseCount, 4)
+    .option('--network <name>', 'its network, if not the one that is configured here')
     .option('--json', 'one JSON object')
     .action(async (address: string, options: PingOptions) => ping(address, options, context))
 }
@@ -28,12 +30,11 @@ function parseCount(text: string): number {
   throw new InvalidArgumentError('expected a whole number from 1 to 1000')
 }
 
-async function ping(
-  address: string,
-  { count, json }: PingOptions,
-  { stdout }: CommandContext,
-): Promise<void> {
-  const node = await createNode({ listen: [], log: { level: 'silent' } })
+async function ping(address: string, options: PingOptions, context: CommandContext): Promise<void> {
+  const { count, json } = options
+  const { stdout } = context
+  const { network } = loadConfigOf(options, context).config
+  const node = await createNode({ network, listen: [], onlyPeers: true, log: { level: 'silent' } })
   await node.start()
   try {
     const peer = await node.connect(address)

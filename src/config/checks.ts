@@ -96,8 +96,44 @@ function gossipRules({ gossip }: Config): Rule[] {
   ]
 }
 
-function connectionRules({ connections }: Config): Rule[] {
+function connectionRules({ connections, score }: Config): Rule[] {
   return [
+    {
+      key: ['connections', 'anchors'],
+      value: connections.anchors,
+      relation: 'at most',
+      bound: connections.outboundTarget,
+      formula: 'connections.outboundTarget',
+      others: [['connections', 'outboundTarget']],
+      reason: 'anchors are outbound peers',
+    },
+    {
+      key: ['connections', 'rotationMinMs'],
+      value: connections.rotationMinMs,
+      relation: 'at most',
+      bound: connections.rotationMaxMs,
+      formula: 'connections.rotationMaxMs',
+      others: [['connections', 'rotationMaxMs']],
+      reason: 'the pause lies between the two',
+    },
+    {
+      key: ['connections', 'pendingPerIpMax'],
+      value: connections.pendingPerIpMax,
+      relation: 'at most',
+      bound: connections.perIpMax,
+      formula: 'connections.perIpMax',
+      others: [['connections', 'perIpMax']],
+      reason: 'connections in their handshakes count among those of the address',
+    },
+    {
+      key: ['score', 'discourageBelow'],
+      value: score.discourageBelow ?? Number.NEGATIVE_INFINITY,
+      relation: 'at most',
+      bound: score.dropBelow ?? 0,
+      formula: 'score.dropBelow',
+      others: [['score', 'dropBelow']],
+      reason: 'a peer is dropped before it is discouraged',
+    },
     {
       key: ['connections', 'redialMinMs'],
       value: connections.redialMinMs,

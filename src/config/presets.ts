@@ -16,6 +16,10 @@ export const PRESETS: { readonly [name in Preset]: ConfigInput } = {
       // Several nodes behind one address (containers of one host, a NAT) start together; libp2p refuses what
       // comes faster than this without a word to the dialler.
       inboundPerSecondPerHost: 100,
+      // One private network is one group, and containers of one host may share an address.
+      groupRules: 'routable',
+      // Trusted peers need not be kept few.
+      inboundMax: 256,
     },
   },
 
@@ -28,6 +32,10 @@ export const PRESETS: { readonly [name in Preset]: ConfigInput } = {
       inboundPerSecondPerHost: 10_000,
       // A cluster starts within a second, so many handshakes are under way at once, slowly, on shared cores.
       pendingInboundMax: 256,
+      // All nodes have one address, and are one group.
+      groupRules: 'routable',
+      // In a star of hundreds of nodes all dial the one in the middle.
+      inboundMax: 1_024,
       // Nothing is protected by waiting, and someone who restarts a node looks at the screen.
       redialMinMs: 200,
       redialMaxMs: 5_000,

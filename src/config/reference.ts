@@ -16,7 +16,7 @@ A program passes an object to \`createNode\`; the command line reads a file, the
 
 **Precedence**, strongest first:
 
-1. flags: \`--listen\`, \`--peer\`, \`--network\`, \`--preset\`, \`--data-dir\`, \`--log-level\`, \`--log-format\`, and \`--set KEY=VALUE\` for any key, as in \`--set gossip.heartbeatMs=500\`
+1. flags: \`--listen\`, \`--peer\`, \`--only-peers\`, \`--network\`, \`--preset\`, \`--data-dir\`, \`--log-level\`, \`--log-format\`, and \`--set KEY=VALUE\` for any key, as in \`--set gossip.heartbeatMs=500\`
 2. environment variables: \`FLOODGATE_GOSSIP_HEARTBEAT_MS=500\`
 3. the file: \`--config FILE\`, else the one that \`FLOODGATE_CONFIG\` names, else \`./floodgate.yaml\` when there is one
 4. the preset
@@ -36,7 +36,7 @@ Sections are merged key by key; lists and values replace each other. \`floodgate
 
 - \`verdictTimeoutMs\` ≤ (\`historyLength\` − 1) × \`heartbeatMs\` − 500: gossipsub silently loses a later verdict.
 - \`queueMaxBytes\` ≥ \`maxPayloadBytes\`, and \`outboundBufferBytes\` ≥ 2 × (\`maxPayloadBytes\` + 1024): a buffer that cannot hold two of the largest messages aborts the stream to a healthy peer.
-- \`degreeLow\` ≤ \`degree\` ≤ \`degreeHigh\`, \`historyGossip\` ≤ \`historyLength\`, \`seenTtlMs\` ≥ \`historyLength\` × \`heartbeatMs\`, \`redialMinMs\` ≤ \`redialMaxMs\`.
+- \`degreeLow\` ≤ \`degree\` ≤ \`degreeHigh\`, \`historyGossip\` ≤ \`historyLength\`, \`seenTtlMs\` ≥ \`historyLength\` × \`heartbeatMs\`, \`redialMinMs\` ≤ \`redialMaxMs\`, \`rotationMinMs\` ≤ \`rotationMaxMs\`, \`anchors\` ≤ \`outboundTarget\`, \`pendingPerIpMax\` ≤ \`perIpMax\`, \`score.discourageBelow\` ≤ \`score.dropBelow\`.
 `
 
 /** The page. */

@@ -18,11 +18,10 @@
 import * as z from 'zod'
 import { GOSSIP_PAYLOAD_MAX_BYTES, TOPIC_MAX_BYTES } from '../core/limits.ts'
 import { isTopic } from '../core/topic.ts'
+import { connections, discovery } from './connections-schema.ts'
+import { DAY_MS, whole } from './numbers.ts'
 
-const DAY_MS = 86_400_000
 const GIB_BYTES = 1_073_741_824
-
-const whole = (min: number, max: number) => z.int().min(min).max(max)
 
 const address = z
   .string()
@@ -31,56 +30,6 @@ const address = z
   .meta({ title: 'an address that starts with "/", such as /ip4/192.0.2.1/tcp/9000' })
 
 const path = z.string().min(1).max(4_096).meta({ title: 'a path' })
-
-const connections = z
-  .strictObject({
-    max: whole(1, 65_535)
-      .default(300)
-      .describe(
-        'How many connections may be open at once; further ones are refused. Each costs memory and a file descriptor.',
-      ),
-    dialTimeoutMs: whole(100, 120_000)
-      .default(5_000)
-      .describe(
-        'How long a dial may take, from the first packet to the finished handshakes, in milliseconds. Raise it on very slow links.',
-      ),
-    upgradeTimeoutMs: whole(100, 120_000)
-      .default(5_000)
-      .describe(
-        'How long the handshakes of an inbound connection may take, in milliseconds. Lower it to free the places of silent sockets sooner.',
-      ),
-    parallelDials: whole(1, 1_000).default(50).describe('How many dials may be under way at once.'),
-    dialQueueMax: whole(1, 100_000)
-      .default(500)
-      .describe('How many dials may wait for their turn; further ones fail at once.'),
-    pendingInboundMax: whole(1, 65_535)
-      .default(64)
-      .describe(
-        'How many inbound connections may be in their handshakes at once; further ones are refused. Raise it where many nodes start together.',
-      ),
-    inboundPerSecondPerHost: whole(1, 1_000_000)
-      .default(5)
-      .describe(
-        'How many inbound connections one IP address may open a second; further ones are refused. Raise it where several nodes share an address.',
-      ),
-    streamsPerConnectionMax: whole(8, 65_535)
-      .default(64)
-      .describe(
-        'How many streams a peer may hold open on one connection; further ones are refused. Lower it to bound what one peer costs.',
-      ),
-    redialMinMs: whole(10, 3_600_000)
-      .default(1_000)
-      .describe(
-        'The pause before a lost connection of `peers` is dialled again, in milliseconds; it doubles with each failure.',
-      ),
-    redialMaxMs: whole(10, DAY_MS)
-      .default(60_000)
-      .describe(
-        'The longest pause between two dials of the same address, in milliseconds. Lower it to heal sooner after a long outage.',
-      ),
-  })
-  .prefault({})
-  .describe('Connections to other nodes, and what they may cost.')
 
 const gossip = z
   .strictObject({
@@ -217,6 +166,15 @@ const score = z
       .describe(
         'A peer whose score sinks below this is disconnected; null means never. Closer to 0 is stricter; a rejected message costs 10.',
       ),
+    discourageBelow: z
+      .number()
+      .min(-1_000_000)
+      .lt(0)
+      .nullable()
+      .default(null)
+      .describe(
+        'Below this a peer is not dialled for a day, and until the node restarts it is the first to go when places are short; null means twice `dropBelow`.',
+      ),
   })
   .prefault({})
   .describe('What becomes of peers that misbehave.')
@@ -266,7 +224,7 @@ export const configSchema = z.strictObject({
     .meta({ title: '1 to 32 of the characters a-z, 0-9 and "-"' })
     .default('floodgate-dev')
     .describe(
-      'The name of the network: its bootstrap addresses and its data folder are kept apart from those of others. Peers of another network are not yet refused.',
+      'The name of the network: peers of another one are sent away in the handshake, and its data folder is refused.',
     ),
   preset: z
     .enum(['local', 'lan', 'wan'])
@@ -301,13 +259,26 @@ export const configSchema = z.strictObject({
     .max(1_000)
     .default([])
     .describe('Addresses that are kept connected: a lost connection is dialled again, with growing pauses.'),
+  onlyPeers: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Dial `peers` and nobody else: no address book, seeds, bootstrap list or exchange. Others may still dial in where the node listens.',
+    ),
+  interop: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Let plain gossipsub peers of other programs take part in topics with mode `flood`. They get at most a quarter of the inbound places.',
+    ),
   bootstrapFile: path
     .meta({ examples: ['./bootstrap-peers.json'] })
     .optional()
     .describe(
-      'A JSON file { "<network>": ["<address>", …] } with addresses by which new nodes find the network. Without it the command line reads the one that comes with Floodgate, and the library none.',
+      'A JSON file { "<network>": ["<address>", …] } with addresses by which new nodes find the network, used when all else has failed. Without it the command line reads the one that comes with Floodgate, and the library none.',
     ),
   connections,
+  discovery,
   gossip,
   topicDefaults,
   topics,

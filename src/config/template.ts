@@ -43,7 +43,9 @@ function heading(): string {
 
 function setting(key: ConfigKey, defaults: unknown, indent: string): string {
   const name = key.path.at(-1) ?? ''
-  const value = valueAt(defaults, key.path) ?? key.schema.examples?.[0]
+  const usual = valueAt(defaults, key.path)
+  // A default of null is one: only what has none shows its example.
+  const value = usual === undefined ? key.schema.examples?.[0] : usual
   const mark = ACTIVE.includes(key.name) ? '' : '#'
   const meaning = `${key.schema.description ?? ''} Expected: ${expectation(key.schema)}.`
   return `${comment(meaning, indent)}${indent}${mark}${name}: ${inline(value)}\n`

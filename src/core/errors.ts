@@ -18,6 +18,8 @@ export const ERROR_CODES = {
   LISTEN: 'the node cannot listen on an address',
   BUSY: 'more messages wait to be sent than the node holds: wait for `propagate` before the next',
   DIAL: 'the peer could not be reached',
+  DENIED: 'our own rules forbid the connection: a ban, a limit, or one that exists already',
+  PROTOCOL: 'the peer does not speak the protocol, or broke its rules',
   TIMEOUT: 'the other side did not answer in time',
   IN_USE: 'another process uses the data folder',
   STORE: 'the data folder cannot be used',

@@ -4,6 +4,7 @@
  * Why: the layers see no library, so tests and the simulator can put something else behind each port, and a
  * change of library stays inside `io`. Every call that waits for the network has a deadline of its own.
  */
+import type { DropReason } from './drops.ts'
 import type { Offence } from './offences.ts'
 import type { Address, Direction, MessageId, PeerId, Topic, Verdict } from './types.ts'
 
@@ -16,18 +17,56 @@ export interface Clock {
   every(periodMs: number, fn: () => void): () => void
 }
 
-/** A live connection. A peer may have several; it is gone when the last one closes. */
+/** A live connection. A peer may for a moment have two; it is gone when the last one closes. */
 export interface ConnectionInfo {
   readonly peer: PeerId
   readonly address: Address
   readonly direction: Direction
   readonly openedAtMs: number
+  /** The last round trip, in milliseconds; undefined before the first. */
+  readonly rttMs: number | undefined
 }
 
 export interface HostEvents {
   connected(connection: ConnectionInfo): void
   /** The last connection to this peer has closed. */
   disconnected(peer: PeerId): void
+  /** identify has told which protocols a peer speaks, and what it calls itself. Once for each connection. */
+  identified(peer: PeerId, protocols: readonly string[], agent: string): void
+  /** A connection to this peer was cut, because it no longer answers. */
+  silent(peer: PeerId): void
+  offence(peer: PeerId, offence: Offence, detail: string): void
+}
+
+/** A socket for as long as it lives; numbers are not used again. */
+export type SocketId = number
+
+/**
+ * Who may connect. Asked by the host at each step of every connection, before the step after it costs anything.
+ * Undefined lets it pass; anything else closes the socket.
+ */
+export interface Doorman {
+  /** A socket has come in; nothing has been read from it. `ip` is canonical, or empty where there is none. */
+  accept(socket: SocketId, ip: string): DropReason | undefined
+  /** Somebody is about to be dialled. `ours`: by `Host.dial`; otherwise by a part of libp2p, such as Kademlia. */
+  dial(address: Address, ours: boolean): DropReason | undefined
+  /** The other side has proved its peer id. May take time, within the deadline of the handshakes. */
+  authenticated(connection: {
+    readonly socket: SocketId
+    readonly peer: PeerId
+    readonly address: Address
+    readonly direction: Direction
+  }): Promise<DropReason | undefined>
+  /** A socket that was accepted, in or out, is gone, however far it came. */
+  closed(socket: SocketId): void
+}
+
+/** How a protocol of ours is served and asked: one frame there, at most one back, on a stream of its own. */
+export interface ProtocolLimits {
+  /** A longer frame is refused before a byte of it is kept. */
+  readonly frameMaxBytes: number
+  /** From the opening of the stream to its end. */
+  readonly timeoutMs: number
 }
 
 /** Connections to other nodes. */
@@ -35,18 +74,46 @@ export interface Host {
   readonly peer: PeerId
   /** Where this node listens, with its peer id at the end; empty before `start`. */
   addresses(): Address[]
-  start(events: HostEvents): Promise<void>
+  start(events: HostEvents, doorman: Doorman): Promise<void>
   /** Closes every connection. May be called in any state, any number of times. */
   stop(): Promise<void>
   connections(): ConnectionInfo[]
-  /** @throws FloodgateError ADDRESS, DIAL or TIMEOUT */
+  /**
+   * Opens a connection; one that exists is taken when the address names its peer.
+   * @throws FloodgateError ADDRESS, DIAL, TIMEOUT, DENIED
+   */
   dial(address: Address, signal?: AbortSignal): Promise<PeerId>
   /** Closes all connections to a peer; none is fine. */
   close(peer: PeerId): Promise<void>
+  /** Ends a socket at once; one that is gone is fine. */
+  cut(socket: SocketId): void
   /** One round trip in milliseconds. @throws FloodgateError DIAL or TIMEOUT */
   ping(target: Address, signal?: AbortSignal): Promise<number>
+  /**
+   * Answers a protocol. The handler gets one frame, which it may keep, and returns one, or undefined to send none. One
+   * that throws closes the stream. Frames that are too long, and streams that end in the middle of one, are offences
+   * (`malformed`). To be called before `start`.
+   */
+  serve(
+    protocol: string,
+    limits: ProtocolLimits,
+    handler: (peer: PeerId, frame: Uint8Array) => Promise<Uint8Array | undefined>,
+  ): void
+  /**
+   * Sends a frame to a connected peer and waits for the one that comes back, empty when the stream just ends.
+   * @throws FloodgateError NO_PEER, PROTOCOL (it does not speak it, or its frame is too long), TIMEOUT, DIAL
+   */
+  request(peer: PeerId, protocol: string, frame: Uint8Array, limits: ProtocolLimits): Promise<Uint8Array>
   /** Bytes through all sockets since the start, with handshakes, encryption and framing, without TCP and IP. */
   traffic(): { sentBytes: number; receivedBytes: number }
+}
+
+/** Names in the DNS. Answers are capped, and every question has a deadline. */
+export interface Resolver {
+  /** The TXT records of a name, each joined to one text. @throws FloodgateError DIAL, TIMEOUT */
+  txt(name: string): Promise<string[]>
+  /** The A and AAAA records of a name. @throws FloodgateError DIAL, TIMEOUT */
+  ips(name: string): Promise<string[]>
 }
 
 /** A message out of gossip that waits for its verdict. */
@@ -91,6 +158,8 @@ export interface PubSub {
   meshPeers(topic: Topic): PeerId[]
   /** The connected peers that have subscribed to the topic. */
   subscribers(topic: Topic): PeerId[]
+  /** What gossip thinks of a peer: 0 is neutral, bad ones are negative. */
+  scoreOf(peer: PeerId): number
   /** Payloads that came in since `subscribe`, duplicates included. */
   copies(topic: Topic): number
 }

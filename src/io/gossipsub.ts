@@ -1,6 +1,6 @@
 /**
- * gossipsub 17.1.1 as a libp2p service: every option set, and the members that `pubsub.ts` uses beyond the
- * library's interface named in one place (`Internals`). The library itself is unmodified.
+ * gossipsub 17.1.1 as a libp2p service: every option set, and the members that `pubsub.ts` and its parts use beyond
+ * the library's interface named in one place (`Internals`). The library itself is unmodified.
  *
  * Rule: an update of the library that moves one of these members fails here, at start, with its name.
  */
@@ -50,12 +50,24 @@ export interface Internals extends GossipSub {
   pipePeerReadStream(peer: PeerId, frames: AsyncIterable<Uint8ArrayList>): Promise<void>
   decodeRpc(bytes: Uint8Array | Uint8ArrayList): RPC
   handlePeerReadStreamError(error: Error, peer: PeerId): void
+  /** False when the peer has too many topics. */
+  handleReceivedSubscription(from: PeerId, topic: Topic, subscribe: boolean): boolean
+  createInboundStream(peer: PeerId, stream: Stream): void
+  createOutboundStream(peer: PeerId, connection: Connection): Promise<void>
   onPeerConnected(peer: PeerId, connection: Connection): void
+  onPeerDisconnected(peer: PeerId): void
   readonly peers: Map<string, PeerId>
   readonly mesh: Map<Topic, Set<string>>
   /** Receivers of topics on which we publish without a subscription. */
   readonly fanout: Map<Topic, Set<string>>
+  readonly streamsInbound: Map<string, { readonly rawStream: Stream }>
   readonly streamsOutbound: Map<string, { readonly rawStream: Stream }>
+  readonly score: {
+    score(id: string): number
+    removePeer(id: string): void
+    removeIP(id: string, ip: string): void
+    readonly peerStats: Map<string, { readonly knownIPs: Set<string> }>
+  }
   readonly mcache: { getWithIWantCount(id: string, peer: string): { msg: RPC.Message; count: number } | null }
 }
 
@@ -70,6 +82,9 @@ export interface Gossip {
 
 /** How long the library remembers ids. Our own cache (`gossip.seenTtlMs`) remembers longer, and is bounded. */
 const LIBRARY_SEEN_MS = 30_000
+
+/** The gauge of peers per topic, the only series that the library labels with topics of others. */
+const TOPIC_PEERS = 'gossipsub_topic_peer_count'
 
 type Components = Parameters<ReturnType<typeof gossipsub>>[0]
 
@@ -91,6 +106,12 @@ function startable(router: Internals, gossip: Gossip): Gossip {
     start: () => lifecycle.start(),
     stop: () => lifecycle.stop(),
   })
+}
+
+/** How long message ids can be, both bounds inclusive. */
+export function idLengths(signing: GossipOptions['signing']): { idMinBytes: number; idMaxBytes: number } {
+  // Unsigned: BLAKE2b-160. Signed: the author's key or its hash, 34 to 1,050 bytes, and a counter of 8.
+  return signing === 'none' ? { idMinBytes: 20, idMaxBytes: 20 } : { idMinBytes: 8, idMaxBytes: 2_048 }
 }
 
 function settings(
@@ -165,9 +186,29 @@ function settings(
       ...(options.penaliseSharedIp ? {} : { IPColocationFactorWeight: 0 }),
       // Our score is our own (`peers/score.ts`); the library's alone never drops a peer.
       appSpecificScore: () => 0,
+      // What it holds against a peer that has gone. It starts from 0 anyway when the peer comes again, so an hour (the
+      // default) of memory for every identity that ever connected would be for nothing.
+      retainScore: 0,
     },
-    metricsRegister: register,
+    metricsRegister: ownTopicsOnly(register, labels),
     metricsTopicStrToLabel: labels,
+  }
+}
+
+/** The library would keep a series for every topic that a peer has ever made up, in each answer to Prometheus. */
+function ownTopicsOnly(register: MetricsRegister, labels: ReadonlyMap<Topic, string>): MetricsRegister {
+  return {
+    ...register,
+    gauge: config => {
+      const gauge = register.gauge(config)
+      if (config.name !== TOPIC_PEERS) return gauge
+      // The type of a gauge depends on its labels, which are those of this name.
+      const topics = gauge as unknown as { set(values: { topicStr: Topic }, value: number): void }
+      const set: typeof topics.set = (values, value) => {
+        if (labels.has(values.topicStr)) topics.set(values, value)
+      }
+      return { ...gauge, set: set as never }
+    },
   }
 }
 
@@ -181,17 +222,25 @@ function checkInternals(router: Internals): void {
     'pipePeerReadStream',
     'decodeRpc',
     'handlePeerReadStreamError',
+    'handleReceivedSubscription',
+    'createInboundStream',
+    'createOutboundStream',
     'onPeerConnected',
+    'onPeerDisconnected',
   ] as const
   for (const name of methods) {
     assert.equal(typeof router[name], 'function', `gossipsub has changed: the method ${name} is gone`)
   }
-  for (const name of ['peers', 'mesh', 'fanout', 'streamsOutbound'] as const) {
+  for (const name of ['peers', 'mesh', 'fanout', 'streamsInbound', 'streamsOutbound'] as const) {
     assert.ok(router[name] instanceof Map, `gossipsub has changed: ${name} is no Map`)
   }
-  assert.equal(
-    typeof router.mcache?.getWithIWantCount,
-    'function',
-    'gossipsub has changed: its message cache',
-  )
+  assert.ok(router.score?.peerStats instanceof Map, 'gossipsub has changed: the records of its score')
+  for (const [part, method] of [
+    ['its message cache', router.mcache?.getWithIWantCount],
+    ['its score', router.score.score],
+    ['its score', router.score.removePeer],
+    ['its score', router.score.removeIP],
+  ] as const) {
+    assert.equal(typeof method, 'function', `gossipsub has changed: ${part}`)
+  }
 }

@@ -1,26 +1,23 @@
 /**
- * gossipsub behind the `PubSub` port. It maps gossip onto the gate and nothing more.
+ * gossipsub behind the `PubSub` port. It maps gossip onto the gate and nothing more. What comes in passes
+ * `gossip-guard.ts` first; what the library does not look after by itself, `gossip-upkeep.ts` does.
  *
  * Rules, each with the trap of gossipsub 17.1.1 that it answers (all tried; each has a test):
  * - The verdict is ours: `asyncValidation` with `reportMessageValidationResult`. The sender is given back as a
  *   string: given a PeerId object the library echoes every message to the peer it came from.
  * - A frame of 4 MiB or more is lost without an error, also one in which an answer to IWANT puts several large
  *   messages together: payloads are bounded, and such answers are cut short.
- * - A stream whose buffer is full is aborted, and nothing in the library opens it again while connection and
- *   mesh look healthy; a peer whose gossip cannot be read is removed while its connection stays. Both are
- *   revived here, at every heartbeat.
- * - Payloads over the limit, and messages on topics without a subscription, are dropped before the library
- *   hashes and stores them. What does not decode is an offence of its sender.
  * - `publish` waits while most receivers have half a buffer queued: the library has no back-pressure; and for
  *   the first subscriber when a peer has just connected: what is published to nobody is lost.
  */
 import { TopicValidatorResult } from '@libp2p/gossipsub'
-import type { RPC } from '@libp2p/gossipsub/message'
 import type { Connection, PeerId as Libp2pPeerId } from '@libp2p/interface'
 import { FloodgateError } from '../core/errors.ts'
 import { GOSSIP_FRAME_MAX_BYTES, GOSSIP_FRAME_OVERHEAD_BYTES } from '../core/limits.ts'
 import type { Counter, Log, Metrics, PublishResult, PubSub, PubSubEvents } from '../core/ports.ts'
 import type { MessageId, PeerId, Topic, Verdict } from '../core/types.ts'
+import { GossipGuard, type Inbox } from './gossip-guard.ts'
+import { GossipUpkeep } from './gossip-upkeep.ts'
 import type { Gossip, Internals } from './gossipsub.ts'
 
 export interface PubSubParts {
@@ -30,12 +27,15 @@ export interface PubSubParts {
   connectionTo(peer: Libp2pPeerId): Connection | undefined
   /** A connection is so young that its peer may not have named its topics yet. */
   isSettling(): boolean
+  /**
+   * Gossip of a peer is read once this has resolved with true; false: it is being sent away, and its gossip is not
+   * wanted. Must settle for every peer, at the latest when its last connection has closed. Asked for each stream.
+   */
+  greeted(peer: PeerId): Promise<boolean>
 }
 
-interface Subscription {
-  readonly maxPayloadBytes: number
+interface Subscription extends Inbox {
   readonly toAll: boolean
-  copies: number
 }
 
 const VERDICTS: Record<Verdict, TopicValidatorResult> = {
@@ -55,22 +55,14 @@ const CONGESTION_WAIT_MS = 10_000
 /** How long `publish` waits for a first subscriber, when a peer has connected a moment ago. */
 const AUDIENCE_WAIT_MS = 2_000
 
-/** Errors of the read side that only a wrong frame causes; all others are streams that ended. */
-const MALFORMED_ERRORS = new Set([
-  'InvalidDataLengthError',
-  'InvalidDataLengthLengthError',
-  'InvalidMessageLengthError',
-])
-
 export class GossipPubSub implements PubSub {
   readonly #gossip: Gossip
   readonly #router: Internals
   readonly #parts: PubSubParts
   readonly #topics = new Map<Topic, Subscription>()
-  /** Peers that have spoken gossip on a connection that is still open, and for how many heartbeats they are mute. */
-  readonly #known = new Map<string, { readonly peer: Libp2pPeerId; muteBeats: number }>()
+  readonly #guard: GossipGuard
+  readonly #upkeep: GossipUpkeep
   readonly #dropped: Counter<'reason'>
-  readonly #revived: Counter<never>
   readonly #waits: Counter<never>
   readonly #ending = new AbortController()
   #events: PubSubEvents | undefined
@@ -89,15 +81,19 @@ export class GossipPubSub implements PubSub {
     this.#dropped = metrics.counter('floodgate_gossip_dropped_total', 'Gossip dropped before the gate', [
       'reason',
     ])
-    this.#revived = metrics.counter(
-      'floodgate_gossip_revived_total',
-      'Gossip streams opened again after a failure',
-    )
     this.#waits = metrics.counter(
       'floodgate_publish_waits_total',
       'Calls of propagate that waited for room in buffers',
     )
-    this.#guardStreams()
+    this.#upkeep = new GossipUpkeep(this.#router, parts)
+    this.#guard = new GossipGuard(gossip, {
+      log: parts.log,
+      dropped: this.#dropped,
+      inboxes: this.#topics,
+      greeted: peer => parts.greeted(peer),
+      heard: peer => this.#upkeep.heard(peer),
+      offence: (peer, offence, detail) => this.#events?.offence(peer, offence, detail),
+    })
     this.#boundAnswers()
   }
 
@@ -114,7 +110,10 @@ export class GossipPubSub implements PubSub {
         ticket: msgId,
       })
     })
-    this.#router.addEventListener('gossipsub:heartbeat', () => this.#revive())
+    this.#router.addEventListener('gossipsub:heartbeat', () => {
+      this.#upkeep.beat()
+      this.#guard.beat()
+    })
   }
 
   /** Ends every wait. The router itself is started and stopped by libp2p. */
@@ -176,6 +175,10 @@ export class GossipPubSub implements PubSub {
     return this.#router.getSubscribers(topic).map(String)
   }
 
+  scoreOf(peer: PeerId): number {
+    return this.#router.score.score(peer)
+  }
+
   copies(topic: Topic): number {
     return this.#topics.get(topic)?.copies ?? 0
   }
@@ -198,63 +201,6 @@ export class GossipPubSub implements PubSub {
     } finally {
       this.#router.mesh.set(topic, mesh)
     }
-  }
-
-  /** Reads each peer's frames through a view of the router that attributes what is wrong to that peer. */
-  #guardStreams(): void {
-    const router = this.#router
-    const read = router.pipePeerReadStream
-    router.pipePeerReadStream = (peer, frames) => {
-      // Not only at the next heartbeat: a stream may fail before it.
-      this.#know(peer)
-      const view = Object.create(router, {
-        decodeRpc: { value: (bytes: Uint8Array) => this.#decode(peer, bytes) },
-        handleReceivedRpc: { value: (from: Libp2pPeerId, rpc: RPC) => this.#receive(from, rpc) },
-        handlePeerReadStreamError: {
-          value: (error: Error) => {
-            if (MALFORMED_ERRORS.has(error.name)) this.#blame(peer, 'malformed', error.message)
-            router.handlePeerReadStreamError(error, peer)
-          },
-        },
-      })
-      return read.call(view, peer, frames)
-    }
-  }
-
-  #decode(peer: Libp2pPeerId, bytes: Uint8Array): RPC {
-    try {
-      return this.#router.decodeRpc(bytes)
-    } catch (error) {
-      this.#blame(peer, 'malformed', (error as Error).message)
-      throw error
-    }
-  }
-
-  #receive(from: Libp2pPeerId, rpc: RPC): Promise<void> {
-    if (rpc.messages.length > 0) rpc.messages = rpc.messages.filter(message => this.#admit(from, message))
-    return this.#router.handleReceivedRpc(from, rpc)
-  }
-
-  #admit(from: Libp2pPeerId, message: RPC.Message): boolean {
-    const subscription = this.#topics.get(message.topic)
-    if (subscription === undefined) {
-      this.#dropped.inc({ reason: 'unsubscribed' })
-      return false
-    }
-    subscription.copies++
-    const sizeBytes = message.data?.byteLength ?? 0
-    if (sizeBytes <= subscription.maxPayloadBytes) return true
-    this.#blame(
-      from,
-      'oversized',
-      `${sizeBytes} bytes on ${message.topic}, limit ${subscription.maxPayloadBytes}`,
-    )
-    return false
-  }
-
-  #blame(peer: Libp2pPeerId, offence: 'malformed' | 'oversized', detail: string): void {
-    this.#dropped.inc({ reason: offence })
-    this.#events?.offence(peer.toString(), offence, detail)
   }
 
   /** An answer to IWANT is one frame: as many messages as fit, the others as if we did not have them. */
@@ -280,35 +226,6 @@ export class GossipPubSub implements PubSub {
       }
       if (found !== null) answerBytes += sizeBytes
       return found
-    }
-  }
-
-  #know(peer: Libp2pPeerId): void {
-    const id = peer.toString()
-    if (!this.#known.has(id)) this.#known.set(id, { peer, muteBeats: 0 })
-  }
-
-  /** Opens gossip again with peers that are connected and mute; tries at beats 2, 4, 8, … of their silence. */
-  #revive(): void {
-    for (const peer of this.#router.peers.values()) this.#know(peer)
-    for (const [id, entry] of this.#known) {
-      if (this.#router.peers.has(id) && this.#router.streamsOutbound.has(id)) {
-        entry.muteBeats = 0
-        continue
-      }
-      const connection = this.#parts.connectionTo(entry.peer)
-      if (connection === undefined) {
-        this.#known.delete(id)
-        continue
-      }
-      entry.muteBeats++
-      if (entry.muteBeats < 2 || Math.log2(entry.muteBeats) % 1 !== 0) continue
-      this.#revived.inc()
-      this.#parts.log.warn('gossip with a peer has stopped: opening it again', {
-        peer: id,
-        muteBeats: entry.muteBeats,
-      })
-      this.#router.onPeerConnected(entry.peer, connection)
     }
   }
 

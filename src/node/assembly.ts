@@ -10,11 +10,13 @@
  */
 import type { Config } from '../config/schema.ts'
 import { FloodgateError } from '../core/errors.ts'
-import type { Clock, Host, Log, PubSub, Store } from '../core/ports.ts'
+import type { Clock, Host, Log, PubSub, Resolver, Store } from '../core/ports.ts'
 import type { Address, Topic } from '../core/types.ts'
 import { Router, type RouterEvents, type TopicSetup } from '../gossip/router.ts'
-import { readBootstrap } from '../io/bootstrap.ts'
+import { bootstrapPeers, readBootstrap } from '../io/bootstrap.ts'
 import { systemRandom } from '../io/clock.ts'
+import type { Hints } from '../io/dht.ts'
+import { systemResolver } from '../io/dns.ts'
 import { type NetworkParts, openHost } from '../io/host.ts'
 import type { Identity } from '../io/identity.ts'
 import type { Logs } from '../io/log.ts'
@@ -23,6 +25,7 @@ import { openStore } from '../io/store.ts'
 import { VERSION } from '../io/version.ts'
 import { type RunningWatchdog, startWatchdog, withDeadline } from '../io/watchdog.ts'
 import { Peers, type PeersEvents } from '../peers/peers.ts'
+import { loadPeersState, type SavedPeers } from './peers-state.ts'
 
 /** What a node is made of, where it is not what the configuration says. */
 export interface NodeParts extends NetworkParts {
@@ -30,6 +33,10 @@ export interface NodeParts extends NetworkParts {
   readonly identity?: Identity
   /** In place of the database in the data folder. Closed by the node at `stop`. */
   readonly openStore?: () => Promise<Store>
+  /** In place of the system's DNS. */
+  readonly resolver?: Resolver
+  /** In place of the bootstrap file. */
+  readonly bootstrap?: readonly Address[]
 }
 
 /** What an assembly is made from. */
@@ -52,6 +59,19 @@ export interface Running {
   readonly metrics: NodeMetrics
 }
 
+/** What `openHost` makes. */
+interface Opened {
+  readonly host: Host
+  readonly pubsub: PubSub
+  readonly hints?: Hints
+}
+
+/** Where peers come from, besides other peers. */
+interface Sources {
+  readonly bootstrap: readonly Address[]
+  readonly saved: SavedPeers
+}
+
 interface OpenPart {
   readonly part: string
   close(): void | Promise<void>
@@ -59,6 +79,11 @@ interface OpenPart {
 
 /** How long one part may take to close before it is left behind. */
 const CLOSE_TIMEOUT_MS = 5_000
+
+/** Connections beyond what peers are allowed: newcomers, feelers, Kademlia, and those that `connect` opens. */
+const HEADROOM = 256
+
+const WALK_TIMEOUT_MS = 20_000
 
 /** Where the store keeps what it is: the network whose data it holds. */
 const NETWORK_KEY = '/floodgate/network'
@@ -69,6 +94,7 @@ export class Assembly {
   /** What is open, in the order of opening. */
   readonly #opened: OpenPart[] = []
   #isClosed = false
+  #peers: Peers | undefined
   #step: Promise<unknown> = Promise.resolve()
 
   constructor(materials: Materials) {
@@ -88,19 +114,16 @@ export class Assembly {
     const step = this.#steps(signal)
     if (identity.exposed) this.#log.warn('the identity file can be read by other users: chmod 600 it')
 
-    await step('the data folder', () => this.#openStore())
+    const store = await step('the data folder', () => this.#openStore())
     const bootstrap = await step('the bootstrap file', () => this.#readBootstrap(signal))
-    const { host, pubsub } = await step('libp2p', () => this.#openHost(metrics))
-    const { router, peers } = this.#join(host, pubsub, metrics, watchdog)
-    await step('listening', () =>
-      host.start({
-        connected: connection => peers.onConnected(connection),
-        disconnected: peer => peers.onDisconnected(peer),
-      }),
-    )
+    const saved = await step('the address book', () => this.#loadPeers(store, metrics))
+    const opened = await step('libp2p', () => this.#openHost(metrics))
+    const { host, pubsub } = opened
+    const { router, peers } = this.#join({ ...opened, bootstrap, saved }, metrics, watchdog)
+    await step('listening', () => host.start(peers, peers.doorman))
     for (const [topic, setup] of subscriptions) router.subscribe(topic, setup)
     router.start()
-    peers.start(config.peers, bootstrap)
+    peers.start()
     this.#log.info('ready', { peer: identity.peer, addresses: host.addresses() })
     return { host, pubsub, router, peers, metrics }
   }
@@ -150,18 +173,18 @@ export class Assembly {
     }
   }
 
-  async #openStore(): Promise<void> {
+  async #openStore(): Promise<Store | undefined> {
     const { network, dataDir } = this.#materials.config
     const store = await this.#storeOf(dataDir)
-    if (store === undefined) return
+    if (store === undefined) return undefined
     this.#add({ part: 'the data folder', close: () => store.close() })
     const owner = await store.get(NETWORK_KEY)
     if (owner === undefined) {
       await store.write([{ put: NETWORK_KEY, value: new TextEncoder().encode(network) }], { sync: true })
-      return
+      return store
     }
     const name = new TextDecoder().decode(owner)
-    if (name === network) return
+    if (name === network) return store
     const text = `the data folder ${dataDir ?? ''} belongs to network ${name}, not to ${network}`
     throw new FloodgateError('CONFIG', text)
   }
@@ -173,9 +196,11 @@ export class Assembly {
     return await openStore(dataDir, logs.forComponent('store'), clock.wallMs())
   }
 
-  async #readBootstrap(signal: AbortSignal): Promise<Address[]> {
-    const { bootstrapFile, network } = this.#materials.config
-    if (bootstrapFile === undefined) return []
+  async #readBootstrap(signal: AbortSignal): Promise<readonly Address[]> {
+    const { bootstrapFile, network, onlyPeers } = this.#materials.config
+    const { bootstrap } = this.#materials.replaced
+    if (bootstrap !== undefined) return bootstrap
+    if (bootstrapFile === undefined || onlyPeers) return []
     const addresses = await readBootstrap(bootstrapFile, network, signal)
     if (addresses.length === 0) {
       this.#log.warn('no bootstrap peers for this network', { network, bootstrapFile })
@@ -183,34 +208,82 @@ export class Assembly {
     return addresses
   }
 
-  async #openHost(metrics: NodeMetrics): Promise<{ host: Host; pubsub: PubSub }> {
+  async #loadPeers(store: Store | undefined, metrics: NodeMetrics): Promise<SavedPeers> {
+    const { config, clock, logs } = this.#materials
+    const log = logs.forComponent('peers')
+    const saved = await loadPeersState(store, config, {
+      random: systemRandom,
+      clock,
+      log,
+      metrics: metrics.ours,
+    })
+    saved.bookKeeper.start(clock)
+    this.#add({ part: 'the address book', close: () => saved.bookKeeper.stop() })
+    return saved
+  }
+
+  async #openHost(metrics: NodeMetrics): Promise<Opened> {
     const { config, replaced, identity, clock, logs } = this.#materials
+    const { connections, network, discovery, onlyPeers, peers } = config
+    // libp2p's own cap must never act: all that can be connected, and newcomers that somebody is evicted for.
+    const max = connections.outboundTarget + connections.inboundMax + peers.length + HEADROOM
+    const dht = { network, privateAddresses: connections.groupRules === 'routable' }
     const opened = await openHost(
-      { ...config, agent: `floodgate/${VERSION}` },
-      { ...replaced, privateKey: identity.privateKey, clock, logs, metrics },
+      {
+        ...config,
+        connections: { ...connections, max },
+        agent: `floodgate/${VERSION}`,
+        ...(discovery.dht && !onlyPeers ? { dht } : {}),
+      },
+      {
+        ...replaced,
+        privateKey: identity.privateKey,
+        clock,
+        logs,
+        metrics,
+        // Nobody is connected before there are peers.
+        greeted: async peer => (await this.#peers?.greeted(peer)) ?? false,
+      },
     )
     this.#add({ part: 'libp2p', close: () => opened.host.stop() })
     return opened
   }
 
   #join(
-    host: Host,
-    pubsub: PubSub,
+    { host, pubsub, hints, bootstrap, saved }: Opened & Sources,
     metrics: NodeMetrics,
     watchdog: RunningWatchdog,
   ): { router: Router; peers: Peers } {
-    const { config, clock, logs, judged, peers: peersEvents } = this.#materials
+    const { config, replaced, clock, logs, judged, peers: peersEvents } = this.#materials
     const shared = { clock, metrics: metrics.ours }
+    const { discovery } = config
     const peers = new Peers(
-      { ...config.connections, ...config.score },
-      { ...shared, host, random: systemRandom, log: logs.forComponent('peers') },
+      { ...config, ...discovery, agent: `floodgate/${VERSION}`, bootstrap },
+      {
+        ...shared,
+        host,
+        random: systemRandom,
+        log: logs.forComponent('peers'),
+        resolver: replaced.resolver ?? systemResolver({ servers: discovery.dnsServers }),
+        walk: hints === undefined ? undefined : () => hints.walk(WALK_TIMEOUT_MS),
+        gossipScoreOf: peer => pubsub.scoreOf(peer),
+        readBootstrap: list => bootstrapPeers(list, logs.forComponent('peers')),
+      },
+      saved,
       peersEvents,
     )
-    const offence: RouterEvents['offence'] = (peer, kind, detail) => peers.onOffence(peer, kind, detail)
+    this.#peers = peers
+    const offence: RouterEvents['offence'] = (peer, kind, detail) => peers.offence(peer, kind, detail)
     const router = new Router(
       config.gossip,
       { ...shared, pubsub, watchdog, log: logs.forComponent('gossip') },
-      { judged, offence },
+      {
+        judged: (message, verdict, reason, late) => {
+          if (verdict === 'accept') peers.fresh(message.from, message.payload.byteLength)
+          judged(message, verdict, reason, late)
+        },
+        offence,
+      },
     )
     pubsub.start({ message: message => router.receive(message), offence })
     this.#add(

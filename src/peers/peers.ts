@@ -1,34 +1,33 @@
 /**
- * The actor of peers: who is connected, who is kept connected, and who is sent away.
+ * The actor of peers: who is connected, who is let in, who is sent away.
  *
  * Rules:
- * - Decisions are made by `connector.ts` (whom to dial) and `score.ts` (whom to drop); this file feeds them and
- *   carries out what they say.
- * - A peer that the user asked for (`connect` with `keep`, or `peers` in the configuration) is scored like any
- *   other but never dropped, whichever side has dialled: a person's will stands above a number.
+ * - Decisions are made by machines (`connector`, `inbound`, `score`, and those of `outreach`, `handshakes` and
+ *   `exchanges`); this file feeds them facts and carries out what they say.
+ * - A peer that the user asked for is scored like any other, but no rule drops it: a person's will stands above a
+ *   number. Only a ban, which is a person's will as well, and a failed handshake do.
  * - A drop is done, counted and logged once, whatever else of the peer is still to be judged when it goes.
+ * - The program hears of a peer when its handshake is done, and of its leaving only if it has heard of its coming.
  */
+import type { DropReason } from '../core/drops.ts'
 import { FloodgateError } from '../core/errors.ts'
 import type { Offence } from '../core/offences.ts'
-import type { Clock, ConnectionInfo, Counter, Host, Log, Metrics, RandomSource } from '../core/ports.ts'
+import type { ConnectionInfo, Counter, Doorman, HostEvents } from '../core/ports.ts'
 import type { Address, Direction, PeerId } from '../core/types.ts'
-import {
-  Connector,
-  type ConnectorAction,
-  type ConnectorEvent,
-  type ConnectorOptions,
-  WANTED_MAX,
-} from './connector.ts'
-import { type ScoreOptions, Scores } from './score.ts'
-
-export interface PeerInfo {
-  readonly peer: PeerId
-  readonly address: Address
-  readonly direction: Direction
-  readonly connectedAtMs: number
-  /** 0 is neutral; offences lower it, time raises it again. */
-  readonly score: number
-}
+import type { BanOptions } from './bans.ts'
+import { WANTED_MAX } from './connector.ts'
+import { Exchanges } from './exchanges.ts'
+import { Handshakes } from './handshakes.ts'
+import type { Hello } from './hello.ts'
+import { Kept } from './kept.ts'
+import type { PeersOptions, PeersParts, PeersState } from './materials.ts'
+import { Outreach } from './outreach.ts'
+import { peersMetrics, type Readings } from './peers-metrics.ts'
+import { reach } from './reach.ts'
+import { type Member, Roster } from './roster.ts'
+import { Seeds } from './seeds.ts'
+import { Standing } from './standing.ts'
+import type { AddressInfo, AddressStats, BanInfo, PeerInfo, Role } from './view.ts'
 
 export interface PeersEvents {
   connected(peer: PeerId, address: Address, direction: Direction): void
@@ -36,162 +35,364 @@ export interface PeersEvents {
   offence(peer: PeerId, offence: Offence, detail: string): void
 }
 
-export interface PeersParts {
-  readonly host: Host
-  readonly clock: Clock
-  readonly random: RandomSource
-  readonly log: Log
-  readonly metrics: Metrics
-}
-
-/** How often due dials are looked for. */
+/** How often due dials and deadlines are looked for. */
 const TICK_MS = 100
 
-export class Peers {
+/** How often round trips are read, and bans that are over forgotten. */
+const REVIEW_MS = 10_000
+
+/** How long a Kademlia walk may need a connection. */
+const HINT_MS = 30_000
+
+/** A seed's addresses are no news: what peers say counts as fresher. */
+const SEEDED_AGE_MS = 86_400_000
+
+export class Peers implements HostEvents {
+  readonly #options: PeersOptions
   readonly #parts: PeersParts
+  readonly #state: PeersState
   readonly #events: PeersEvents
-  readonly #connector: Connector
-  readonly #scores: Scores
-  readonly #connected = new Set<PeerId>()
-  /** Peers whose connections are being closed because of their score. */
-  readonly #leaving = new Set<PeerId>()
+  readonly #roster = new Roster()
   readonly #abort = new AbortController()
-  readonly #dials: Counter<'result'>
+  readonly #standing: Standing
+  readonly #kept: Kept
+  readonly #handshakes: Handshakes
+  /** Undefined with `onlyPeers`. */
+  readonly #outreach: Outreach | undefined
+  readonly #exchanges: Exchanges | undefined
+  readonly #seeds: Seeds | undefined
   readonly #offences: Counter<'offence'>
   readonly #drops: Counter<'reason'>
-  #stopTicks: (() => void) | undefined
+  #stopTicks: (() => void)[] = []
 
-  constructor(options: ConnectorOptions & ScoreOptions, parts: PeersParts, events: PeersEvents) {
+  constructor(options: PeersOptions, parts: PeersParts, state: PeersState, events: PeersEvents) {
+    this.#options = options
     this.#parts = parts
+    this.#state = state
     this.#events = events
-    this.#connector = new Connector(options, parts.random)
-    this.#scores = new Scores(options)
-    const { metrics } = parts
-    this.#dials = metrics.counter('floodgate_dials_total', 'Dials by result', ['result'])
-    this.#offences = metrics.counter('floodgate_offences_total', 'Misbehaviour of peers', ['offence'])
-    this.#drops = metrics.counter('floodgate_drops_total', 'Connections closed by us', ['reason'])
-    metrics.gaugeFrom('floodgate_peers', 'Connected peers', ['direction'], () =>
-      (['inbound', 'outbound'] as const).map(direction => [
-        { direction },
-        this.list().filter(peer => peer.direction === direction).length,
-      ]),
+    const { metrics, clock } = parts
+    const { dials, drops, offences } = peersMetrics(metrics, () => this.#readings())
+    this.#offences = offences
+    this.#drops = drops
+    this.#standing = new Standing(options, parts, state.bans, this.#roster, {
+      drop: (peer, reason, detail) => this.#drop(peer, reason, detail),
+      refused: reason => drops.inc({ reason }),
+      isManual: peer => this.#isManual(peer),
+      hints: () => [...this.#roster].filter(member => this.#roleOf(member) === 'hint').length,
+    })
+    const found = (peer: PeerId): void => this.#onWanted(peer)
+    this.#kept = new Kept(options.connections, { ...parts, dials, signal: this.#abort.signal, found })
+    this.#handshakes = this.#newHandshakes()
+    if (options.onlyPeers) return
+    const outreach = this.#newOutreach(dials)
+    this.#outreach = outreach
+    this.#seeds = new Seeds(options, parts, (endpoints, source, told) =>
+      outreach.learn(endpoints, { source, group: told, lastHeardMs: clock.wallMs() - SEEDED_AGE_MS }),
     )
+    if (options.exchange) this.#exchanges = this.#newExchanges(outreach)
   }
 
-  /** Begins to dial. `kept` addresses are kept connected, `bootstrap` addresses are a way in. */
-  start(kept: readonly Address[], bootstrap: readonly Address[]): void {
-    for (const address of kept) this.#feed({ type: 'want', address, purpose: 'kept' })
-    for (const address of bootstrap) this.#feed({ type: 'want', address, purpose: 'bootstrap' })
-    const refused = new Set([...kept, ...bootstrap]).size - WANTED_MAX
+  /** Asked by the host at every step of a connection. */
+  get doorman(): Doorman {
+    return this.#standing.doorman
+  }
+
+  /** Begins to dial. */
+  start(): void {
+    const { peers } = this.#options
+    for (const address of peers) this.#kept.feed({ type: 'want', address, purpose: 'kept' })
+    const refused = new Set(peers).size - WANTED_MAX
     if (refused > 0) this.#parts.log.warn('too many addresses: the last ones are not used', { refused })
-    this.#stopTicks = this.#parts.clock.every(TICK_MS, () => this.#feed({ type: 'tick' }))
+    const { clock } = this.#parts
+    this.#stopTicks = [clock.every(TICK_MS, () => this.#tick()), clock.every(REVIEW_MS, () => this.#review())]
   }
 
-  /** No dial begins afterwards, and those under way are given up. */
-  stop(): void {
-    this.#stopTicks?.()
+  /** No dial begins afterwards, those under way are given up, and everyone is told goodbye. */
+  async stop(): Promise<void> {
+    for (const stop of this.#stopTicks) stop()
     this.#abort.abort()
+    this.#outreach?.stop()
+    this.#seeds?.stop()
+    await Promise.all([...this.#roster].map(({ peer }) => this.#handshakes.leave(peer, 'stopping')))
   }
 
   list(): PeerInfo[] {
-    const nowMs = this.#parts.clock.nowMs()
-    const peers = new Map<PeerId, ConnectionInfo>()
-    for (const connection of this.#parts.host.connections()) {
-      if (!peers.has(connection.peer)) peers.set(connection.peer, connection)
-    }
-    return [...peers.values()].map(({ peer, address, direction, openedAtMs }) => ({
-      peer,
-      address,
-      direction,
-      connectedAtMs: openedAtMs,
-      score: this.#scores.scoreOf(peer, nowMs),
+    const rtts = new Map(this.#parts.host.connections().map(({ peer, rttMs }) => [peer, rttMs]))
+    return [...this.#roster].map(member => ({
+      peer: member.peer,
+      address: member.address,
+      group: member.group,
+      direction: member.direction,
+      role: this.#roleOf(member),
+      connectedAtMs: member.openedAtMs,
+      rttMs: rtts.get(member.peer),
+      score: this.#standing.scoreOf(member.peer),
+      agent: member.agent,
+      handshake: member.handshake,
     }))
   }
 
-  /** @throws FloodgateError ADDRESS, DIAL, TIMEOUT */
+  /**
+   * Resolves when the handshake is done.
+   * @throws FloodgateError ADDRESS, DIAL, TIMEOUT, DENIED
+   */
   async connect(address: Address, options: { keep?: boolean; signal?: AbortSignal }): Promise<PeerId> {
-    if (options.keep === true && this.#connector.isFull) {
+    if (options.keep === true && this.#kept.isFull) {
       throw new FloodgateError('ADDRESS', `no more than ${WANTED_MAX} addresses can be kept connected`)
     }
     const signals = options.signal === undefined ? [this.#abort.signal] : [this.#abort.signal, options.signal]
-    const peer = await this.#parts.host.dial(address, AbortSignal.any(signals))
-    if (options.keep === true) {
-      // Its event may be still to come, and then the connector would dial again.
-      if (this.#isOpen(peer)) this.#feed({ type: 'connected', peer })
-      this.#feed({ type: 'want', address, purpose: 'kept', peer })
-    }
+    const signal = AbortSignal.any(signals)
+    const peer = await reach(address, { ...this.#parts, roster: this.#roster, signal })
+    if (options.keep === true) this.#kept.feed({ type: 'want', address, purpose: 'kept', peer })
+    this.#onWanted(peer)
     return peer
   }
 
   /** Closes the connections to a peer, and keeps it connected no longer. */
   async disconnect(peer: PeerId): Promise<void> {
-    this.#feed({ type: 'forget', peer })
-    if (this.#connected.has(peer)) this.#drops.inc({ reason: 'asked' })
+    this.#kept.feed({ type: 'forget', peer })
+    await this.#close(peer, 'asked')
+  }
+
+  /** Whether a peer may gossip: resolves when its handshake has ended, false when it is not to. */
+  greeted(peer: PeerId): Promise<boolean> {
+    return this.#roster.greeted(peer)
+  }
+
+  /** @throws FloodgateError ARGUMENT, STORE */
+  async ban(target: string, options: Omit<BanOptions, 'nowMs'>): Promise<BanInfo> {
+    const { clock, log } = this.#parts
+    const ban = await this.#state.bans.ban(target, { ...options, nowMs: clock.wallMs() })
+    log.warn('banned', { target: ban.target, untilMs: ban.untilMs, reason: ban.reason })
+    this.#outreach?.forget(endpoint => !this.#standing.welcome.isUnbanned(endpoint))
+    const { bans } = this.#state.bans
+    const hit = [...this.#roster].filter(({ ip, peer }) => bans.match(ip, peer, clock.wallMs()) !== undefined)
+    await Promise.all(hit.map(({ peer }) => this.#close(peer, 'banned')))
+    return ban
+  }
+
+  /** @returns whether there was such a ban @throws FloodgateError ARGUMENT, STORE */
+  async unban(target: string): Promise<boolean> {
+    return await this.#state.bans.unban(target, this.#parts.clock.wallMs())
+  }
+
+  bans(): BanInfo[] {
+    return this.#state.bans.bans.list(this.#parts.clock.wallMs())
+  }
+
+  addresses(): AddressInfo[] {
+    return [...this.#state.book.entries()].map(({ newBuckets: _, ...info }) => info)
+  }
+
+  addressStats(): AddressStats {
+    return this.#state.book.stats()
+  }
+
+  connected(connection: ConnectionInfo): void {
+    const { peer, direction } = connection
+    this.#kept.feed({ type: 'connected', peer })
+    const member = this.#roster.add(connection)
+    if (member !== undefined) this.#onNew(member)
+    this.#handshakes.connected(peer, direction)
+  }
+
+  disconnected(peer: PeerId): void {
+    const member = this.#roster.remove(peer)
+    this.#handshakes.disconnected(peer)
+    this.#kept.feed({ type: 'disconnected', peer })
+    if (member === undefined) return
+    this.#standing.feed({ type: 'closed', peer })
+    this.#outreach?.disconnected(member)
+    this.#exchanges?.disconnected(peer)
+    this.#parts.log.debug('disconnected', { peer, reason: member.leaving })
+    if (member.handshake !== 'pending') this.#events.disconnected(peer)
+  }
+
+  identified(peer: PeerId, protocols: readonly string[], agent: string): void {
+    const member = this.#roster.get(peer)
+    if (member !== undefined && member.agent === '') member.agent = agent.replace(/[^ -~]/g, '?').slice(0, 64)
+    this.#handshakes.identified(peer, protocols)
+  }
+
+  silent(_peer: PeerId): void {
+    this.#drops.inc({ reason: 'silent' })
+  }
+
+  offence(peer: PeerId, offence: Offence, detail: string): void {
+    this.#offences.inc({ offence })
+    this.#events.offence(peer, offence, detail)
+    this.#standing.judge({ type: 'offence', peer, offence }, detail)
+  }
+
+  /** A peer was the first to bring a message that the upper layer has accepted. */
+  fresh(peer: PeerId, sizeBytes: number): void {
+    this.#standing.feed({ type: 'fresh', peer, sizeBytes })
+  }
+
+  #onNew(member: Member): void {
+    const { peer, address, direction } = member
+    this.#parts.log.debug('connected', { peer, address, direction })
+    this.#outreach?.connected(member)
+    this.#standing.connected(member)
+  }
+
+  /** The user wants a peer that may have been there already. */
+  #onWanted(peer: PeerId): void {
+    const member = this.#roster.get(peer)
+    if (member !== undefined) this.#standing.weigh(member)
+  }
+
+  #onGreeted(peer: PeerId, hello: Hello): void {
+    const member = this.#roster.get(peer)
+    if (member === undefined || member.leaving !== undefined) return
+    member.agent = hello.agent
+    member.listens = hello.addresses
+    this.#standing.feed({ type: 'greeted', peer })
+    const isNew = member.handshake === 'pending'
+    this.#roster.greet(member, 'done')
+    if (isNew) this.#events.connected(peer, member.address, member.direction)
+    const isManual = this.#isManual(peer)
+    this.#outreach?.greeted(member, isManual)
+    if (member.leaving === undefined) this.#exchanges?.greeted(member, isManual)
+  }
+
+  #onPlain(peer: PeerId): void {
+    const member = this.#roster.get(peer)
+    if (member === undefined || member.leaving !== undefined) return
+    this.#standing.feed({ type: 'plain', peer })
+    // What we dial by ourselves is to be a full node.
+    const isOurs = this.#outreach?.isOurDial(member) === true && !this.#isManual(peer)
+    if (isOurs) this.#drop(peer, 'plain', 'we dialled it, and it is no full node')
+    if (member.leaving !== undefined) return
+    this.#roster.greet(member, 'plain')
+    this.#events.connected(peer, member.address, member.direction)
+  }
+
+  #onEstranged(peer: PeerId): void {
+    const endpoint = this.#roster.get(peer)?.endpoint
+    if (endpoint === undefined) return
+    this.#standing.welcome.rest(endpoint, 'network')
+    this.#outreach?.forget(other => other === endpoint)
+  }
+
+  #onGoodbye(peer: PeerId, reason: DropReason | 'unknown'): void {
+    const member = this.#roster.get(peer)
+    this.#parts.log.debug('a peer says goodbye', { peer, reason })
+    if (member?.endpoint !== undefined) this.#standing.welcome.heed(member.endpoint, reason)
+  }
+
+  #tick(): void {
+    this.#kept.feed({ type: 'tick' })
+    this.#handshakes.tick()
+    this.#outreach?.tick()
+    this.#exchanges?.tick()
+  }
+
+  #review(): void {
+    this.#standing.review()
+    const youngMs = this.#parts.clock.wallMs() - HINT_MS
+    for (const member of this.#roster) {
+      if (member.openedAtMs < youngMs && this.#roleOf(member) === 'hint') this.#drop(member.peer, 'hint')
+    }
+    void this.#state.bans.sweep(this.#parts.clock.wallMs())
+  }
+
+  /** What rules do; the user's own will goes through `#close`. */
+  #drop(peer: PeerId, reason: DropReason, detail = ''): void {
+    if (this.#isManual(peer) && !HANDSHAKE_DROPS.has(reason)) return
+    const member = this.#roster.get(peer)
+    if (member === undefined || member.leaving !== undefined) return
+    const score = this.#standing.scoreOf(peer)
+    const level = reason === 'score' ? 'warn' : 'debug'
+    this.#parts.log[level]('a peer is dropped', { peer, reason, detail, score })
+    void this.#close(peer, reason)
+  }
+
+  async #close(peer: PeerId, reason: DropReason): Promise<void> {
+    const member = this.#roster.get(peer)
+    if (member?.leaving !== undefined) return
+    if (member !== undefined) {
+      this.#drops.inc({ reason })
+      member.leaving = reason
+      for (const tell of member.waiters.splice(0)) tell(false)
+      this.#outreach?.useless(member, reason)
+      await this.#handshakes.leave(peer, reason)
+    }
     await this.#parts.host.close(peer)
   }
 
-  onConnected({ peer, address, direction }: ConnectionInfo): void {
-    this.#feed({ type: 'connected', peer })
-    if (this.#connected.has(peer)) return
-    this.#connected.add(peer)
-    this.#parts.log.debug('connected', { peer, address, direction })
-    this.#events.connected(peer, address, direction)
-    if (this.#scores.isOut(peer, this.#parts.clock.nowMs())) this.#drop(peer, 'it came back with a low score')
+  #newHandshakes(): Handshakes {
+    return new Handshakes(this.#options, this.#parts, {
+      greeted: (peer, hello) => this.#onGreeted(peer, hello),
+      plain: peer => this.#onPlain(peer),
+      drop: (peer, reason, detail) => this.#drop(peer, reason, detail),
+      offence: (peer, offence, detail) => this.offence(peer, offence, detail),
+      estranged: peer => this.#onEstranged(peer),
+      goodbye: (peer, reason) => this.#onGoodbye(peer, reason),
+    })
   }
 
-  onDisconnected(peer: PeerId): void {
-    this.#feed({ type: 'disconnected', peer })
-    if (!this.#connected.delete(peer)) return
-    this.#parts.log.debug('disconnected', { peer })
-    this.#events.disconnected(peer)
-  }
-
-  onOffence(peer: PeerId, offence: Offence, detail: string): void {
-    this.#offences.inc({ offence })
-    this.#events.offence(peer, offence, detail)
-    const actions = this.#scores.handle({ type: 'offence', peer, offence }, this.#parts.clock.nowMs())
-    for (const action of actions) this.#drop(action.peer, `${offence}: ${detail}`)
-  }
-
-  #drop(peer: PeerId, detail: string): void {
-    if (!this.#connected.has(peer) || this.#leaving.has(peer) || this.#connector.isKept(peer)) return
-    this.#leaving.add(peer)
-    this.#drops.inc({ reason: 'score' })
-    const score = this.#scores.scoreOf(peer, this.#parts.clock.nowMs())
-    this.#parts.log.warn('a peer is dropped: its score is too low', { peer, score, detail })
-    void this.#parts.host.close(peer).finally(() => this.#leaving.delete(peer))
-  }
-
-  #feed(event: ConnectorEvent): void {
-    for (const action of this.#connector.handle(event, this.#parts.clock.nowMs())) this.#run(action)
-  }
-
-  #run(action: ConnectorAction): void {
-    if (this.#abort.signal.aborted) return
-    const { address } = action
-    this.#parts.host.dial(address, this.#abort.signal).then(
-      peer => {
-        this.#dials.inc({ result: 'ok' })
-        this.#onDialled(address, peer)
+  #newOutreach(dials: Counter<'purpose' | 'result'>): Outreach {
+    const { connections } = this.#options
+    const { book, anchors, anchorKeeper } = this.#state
+    return new Outreach(
+      {
+        ...connections,
+        target: connections.outboundTarget,
+        offlineMinMs: connections.redialMinMs,
+        offlineMaxMs: connections.redialMaxMs,
       },
-      error => {
-        if (this.#abort.signal.aborted) return
-        this.#dials.inc({ result: 'failed' })
-        this.#parts.log.info('could not connect, will try again', {
-          address,
-          reason: (error as Error).message,
-        })
-        this.#feed({ type: 'failed', address })
+      anchors,
+      { ...this.#parts, book, dials, isWelcome: endpoint => this.#standing.welcome.isWelcome(endpoint) },
+      {
+        drop: (peer, reason) => this.#drop(peer, reason),
+        seek: () => void this.#seeds?.seek(),
+        anchors: list => anchorKeeper.save(list),
       },
     )
   }
 
-  #onDialled(address: Address, peer: PeerId): void {
-    // It may have closed again before we got here; then the dial has failed.
-    this.#feed(this.#isOpen(peer) ? { type: 'dialled', address, peer } : { type: 'failed', address })
+  #newExchanges(outreach: Outreach): Exchanges {
+    const { network, connections } = this.#options
+    const { book } = this.#state
+    return new Exchanges(
+      { ...this.#parts, network, groupRules: connections.groupRules, book, welcome: this.#standing.welcome },
+      {
+        learned: heard => outreach.learnAll(heard),
+        offence: (peer, offence, detail) => this.offence(peer, offence, detail),
+      },
+    )
   }
 
-  #isOpen(peer: PeerId): boolean {
-    return this.#parts.host.connections().some(connection => connection.peer === peer)
+  #readings(): Readings {
+    return {
+      peers: this.list(),
+      book: this.#state.book.stats(),
+      bans: this.#state.bans.bans.size,
+      outbound: this.#outreach?.counts,
+      ignored: this.#exchanges?.ignored ?? 0,
+    }
+  }
+
+  #roleOf(member: Member): Role {
+    const { peer, direction } = member
+    if (this.#isManual(peer)) return 'manual'
+    if (direction === 'inbound') return 'inbound'
+    const role = this.#outreach?.roleOf(peer)
+    return role ?? (this.#outreach?.isOurDial(member) === true ? 'outbound' : 'hint')
+  }
+
+  #isManual(peer: PeerId): boolean {
+    return this.#roster.isAsked(peer) || this.#kept.has(peer)
   }
 }
+
+/** What nobody's will can change: with these there is nothing to talk about. */
+const HANDSHAKE_DROPS: ReadonlySet<DropReason> = new Set([
+  'network',
+  'version',
+  'self',
+  'handshake',
+  'plain',
+  'banned',
+])

@@ -17,6 +17,8 @@ const SAMPLES: Readonly<Record<string, unknown>> = {
   topics: { 'a.b': { concurrency: 3 } },
   'log.components': { 'libp2p:gossipsub': 'trace' },
   'score.dropBelow': -50.5,
+  'score.discourageBelow': -250.5,
+  'discovery.dnsSeeds': ['/dnsaddr/a.example', 'b.example:9000'],
   // One mode so far, so there is no other value; the origin still tells that the variable was read.
   'topicDefaults.mode': 'flood',
 }

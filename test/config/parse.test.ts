@@ -129,9 +129,11 @@ describe('parseConfig', () => {
     },
     {
       id: 'numbers out of bounds, each once',
-      input: { connections: { max: 0, dialTimeoutMs: 1.5, parallelDials: 1e300, redialMinMs: Number.NaN } },
+      input: {
+        connections: { perIpMax: 0, dialTimeoutMs: 1.5, parallelDials: 1e300, redialMinMs: Number.NaN },
+      },
       problems: [
-        'connections.max: is 0, expected a whole number from 1 to 65535',
+        'connections.perIpMax: is 0, expected a whole number from 1 to 65535',
         'connections.dialTimeoutMs: is 1.5, expected a whole number from 100 to 120000',
         'connections.parallelDials: is 1e+300, expected a whole number from 1 to 1000',
         'connections.redialMinMs: is NaN, expected a whole number from 10 to 3600000',

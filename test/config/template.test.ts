@@ -25,12 +25,13 @@ describe('the commented configuration', () => {
     })
 
     it(`changes nothing but the data folder for ${preset} as it is`, () => {
-      const { connections, gossip, topicDefaults, score, log, watchdog, ...set } = parse(text)
+      const { connections, discovery, gossip, topicDefaults, score, log, watchdog, ...set } = parse(text)
       // Headings without keys read as null, which the loader takes for empty sections.
       assert.deepEqual(
-        { connections, gossip, topicDefaults, score, log, watchdog },
+        { connections, discovery, gossip, topicDefaults, score, log, watchdog },
         {
           connections: null,
+          discovery: null,
           gossip: null,
           topicDefaults: null,
           score: null,

@@ -45,10 +45,21 @@ function frameOf(bytes: Uint8Array): Uint8Array {
 /** Protobuf: field 2 of a gossip frame is a message, and its length is 0. */
 const EMPTY_MESSAGE = Uint8Array.of(0x12, 0x00)
 
-const GARBAGE: { id: string; write(peer: HandPeer): Promise<void> | void }[] = [
-  { id: 'frames that do not decode', write: peer => peer.write(frameOf(Buffer.from([0x12, 0x7f, 0x01]))) },
+interface Garbage {
+  readonly id: string
+  readonly offence: 'malformed' | 'gossip-limits'
+  write(peer: HandPeer): Promise<void> | void
+}
+
+const GARBAGE: readonly Garbage[] = [
+  {
+    id: 'frames that do not decode',
+    offence: 'malformed',
+    write: peer => peer.write(frameOf(Buffer.from([0x12, 0x7f, 0x01]))),
+  },
   {
     id: 'a length over the limit of a frame',
+    offence: 'malformed',
     write: async peer => {
       await peer.reopen()
       peer.write(varint(5 * 1_024 * 1_024))
@@ -56,6 +67,7 @@ const GARBAGE: { id: string; write(peer: HandPeer): Promise<void> | void }[] = [
   },
   {
     id: 'a length that does not end',
+    offence: 'malformed',
     write: async peer => {
       await peer.reopen()
       peer.write(Buffer.alloc(16, 0xff))
@@ -63,19 +75,20 @@ const GARBAGE: { id: string; write(peer: HandPeer): Promise<void> | void }[] = [
   },
   {
     id: 'a mebibyte of empty messages',
+    offence: 'gossip-limits',
     write: peer => peer.write(frameOf(Buffer.alloc(1_048_576, EMPTY_MESSAGE))),
   },
 ]
 
-for (const { id, write } of GARBAGE) {
+for (const { id, offence, write } of GARBAGE) {
   test(`a peer that keeps sending ${id} is dropped, and others go on`, { timeout: 30_000 }, async t => {
     const { node, honest, received } = await honestPair(t)
     const peer = await startHandPeer(t, addressOf(node))
     const offences: string[] = []
-    node.on('offence', (from, offence) => offences.push(`${from} ${offence}`))
+    node.on('offence', (from, kind) => offences.push(`${from} ${kind}`))
 
     let sent = 0
-    const enough = Math.floor(-DROP_BELOW / OFFENCES.malformed) + 1
+    const enough = Math.floor(-DROP_BELOW / OFFENCES[offence]) + 1
     for (; sent < enough; sent++) {
       await propagateText(honest, `message ${sent}`)
       await write(peer)
@@ -86,7 +99,7 @@ for (const { id, write } of GARBAGE) {
     await propagateText(honest, 'after')
     await until('all honest messages are there', () => received.length === sent + 1)
 
-    assert.deepEqual(new Set(offences), new Set([`${peer.id} malformed`]))
+    assert.deepEqual(new Set(offences), new Set([`${peer.id} ${offence}`]))
     assert.equal(sumOf(await node.metrics(), 'floodgate_drops_total', { reason: 'score' }), 1)
   })
 }

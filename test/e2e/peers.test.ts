@@ -48,7 +48,7 @@ test('a kept peer is dialled again when it comes back, until it is let go', { ti
   const failures = async () => sumOf(await node.metrics(), 'floodgate_dials_total', { result: 'failed' })
   await until('a dial has failed', async () => (await failures()) >= 1)
   await kept.start()
-  await until('it is back', () => node.peers().length === 1)
+  await until('it is back', () => events.length === 2)
   assert.deepEqual(events, [`disconnect ${kept.peer}`, `connect ${kept.peer}`])
   await untilMeshed([node, kept])
   await propagateText(node, 'welcome')
@@ -120,7 +120,7 @@ test('a peer whose messages are rejected too often is dropped, and its score wai
   await sender.connect(addressOf(judge)).catch(() => {})
   const drops = async (): Promise<number> =>
     sumOf(await judge.metrics(), 'floodgate_drops_total', { reason: 'score' })
-  await until('it is dropped at once when it comes back', async () => (await drops()) === 2)
+  await until('it is dropped at once when it comes back', async () => (await drops()) >= 2)
   await until('they are apart', () => judge.peers().length === 0)
 })
 
@@ -161,7 +161,7 @@ test('a dial tells what was wrong with it', { timeout: 20_000 }, async t => {
   const address = addressOf(other)
   await assert.rejects(node.connect('nonsense'), { code: 'ADDRESS' })
   await assert.rejects(node.disconnect('nonsense'), { code: 'ADDRESS' })
-  await assert.rejects(node.connect(address.replace(other.peer, node.peer)), { code: 'DIAL' })
+  await assert.rejects(node.connect(address.replace(other.peer, node.peer)), { code: 'DENIED' })
   await other.stop()
   await assert.rejects(node.connect(address), { code: 'DIAL', message: /ECONNREFUSED/ })
   await assert.rejects(node.connect(address, { signal: AbortSignal.abort() }), { code: 'TIMEOUT' })

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { FloodgateError } from '../../src/core/errors.ts'
-import { readBootstrap } from '../../src/io/bootstrap.ts'
+import { bootstrapPeers, readBootstrap } from '../../src/io/bootstrap.ts'
+import { FakeLog } from '../fixtures/fakes.ts'
 
 const ADDRESS = '/ip4/203.0.113.7/tcp/9000/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'
 
@@ -68,4 +69,48 @@ describe('bootstrap file', () => {
     await assert.rejects(reading, reason)
     await assert.rejects(readBootstrap(file, 'demo', AbortSignal.abort(reason)), reason)
   })
+})
+
+describe('bootstrap peers', () => {
+  const named = '/dns4/node.example/tcp/9000/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'
+  const behind = '/dnsaddr/node.example/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'
+
+  const lists: { id: string; list: string[]; taken: string[]; leftOut: string[] }[] = [
+    { id: 'none', list: [], taken: [], leftOut: [] },
+    {
+      id: 'addresses and names, in order',
+      list: [named, ADDRESS, behind],
+      taken: [named, ADDRESS, behind],
+      leftOut: [],
+    },
+    {
+      id: 'without a peer id, beside good ones',
+      list: ['/ip4/203.0.113.7/tcp/9000', ADDRESS, '/dnsaddr/node.example'],
+      taken: [ADDRESS],
+      leftOut: ['/ip4/203.0.113.7/tcp/9000', '/dnsaddr/node.example'],
+    },
+    { id: 'without a peer id only', list: ['/dns4/x/tcp/1'], taken: [], leftOut: ['/dns4/x/tcp/1'] },
+    {
+      id: 'no multiaddr',
+      list: ['node.example:9000', ADDRESS, ''],
+      taken: [ADDRESS],
+      leftOut: ['node.example:9000', ''],
+    },
+    {
+      id: 'a peer id that is none',
+      list: ['/ip4/203.0.113.7/tcp/9000/p2p/somebody', '/ip4/203.0.113.7/tcp/9000/p2p/bafkqaaa', ADDRESS],
+      taken: [ADDRESS],
+      leftOut: ['/ip4/203.0.113.7/tcp/9000/p2p/somebody', '/ip4/203.0.113.7/tcp/9000/p2p/bafkqaaa'],
+    },
+  ]
+  for (const { id, list, taken, leftOut } of lists) {
+    test(id, async () => {
+      const log = new FakeLog()
+      assert.deepEqual(await bootstrapPeers(list, log), taken)
+      assert.deepEqual(
+        log.lines.map(({ level, fields }) => [level, fields.address]),
+        leftOut.map(address => ['warn', address]),
+      )
+    })
+  }
 })

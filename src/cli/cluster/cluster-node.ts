@@ -57,6 +57,8 @@ export class ClusterNode {
       preset: setup.wrapped ? 'lan' : 'local',
       listen: [setup.wrapped ? '/ip4/0.0.0.0/tcp/0' : '/ip4/127.0.0.1/tcp/0'],
       dataDir: setup.dataDir,
+      // The cluster says who is connected to whom.
+      onlyPeers: true,
       score: { dropBelow: null },
       log: { level: 'warn', format: 'json' },
     })

@@ -16,7 +16,7 @@ const BYTES: Record<string, number> = {
   gib: 1024 ** 3,
 }
 
-const MILLISECONDS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
+const MILLISECONDS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 function scaled(text: string, units: Record<string, number>): number | undefined {
   const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? []
@@ -30,7 +30,7 @@ export function parseSize(text: string): number | undefined {
   return scaled(text, BYTES)
 }
 
-/** `500ms`, `15s`, `2m`, `1h` in milliseconds. A bare number has no unit and is refused. */
+/** `500ms`, `15s`, `2m`, `1h`, `7d` in milliseconds. A bare number has no unit and is refused. */
 export function parseDuration(text: string): number | undefined {
   return scaled(text, MILLISECONDS)
 }

@@ -150,12 +150,20 @@ export class HandPeer {
   }
 }
 
-/** Starts a peer that speaks gossip by hand, and connects it to the node at the address. */
-export async function startHandPeer(t: TestContext, address: string): Promise<HandPeer> {
+/**
+ * Starts a peer that speaks gossip by hand, and connects it to the node at the address.
+ * @param mute protocols that it says it speaks, and on which it never says a word
+ */
+export async function startHandPeer(
+  t: Pick<TestContext, 'after'>,
+  address: string,
+  mute: readonly string[] = [],
+): Promise<HandPeer> {
   const libp2p = await createLibp2p({ ...transport, services: { identify: identify() } })
   t.after(() => libp2p.stop())
   const peer = new HandPeer(libp2p)
   await libp2p.handle(MESHSUB, stream => peer.receive(stream))
+  for (const protocol of mute) await libp2p.handle(protocol, () => {})
   await peer.dial(address)
   // The node opens its own stream in return, and its first frame names its topics.
   await until('the node has answered with gossip of its own', () => peer.frames.length > 0)

@@ -21,10 +21,10 @@ export const QUICK_GOSSIP = { heartbeatMs: 200, historyLength: 15 }
 
 export const TOPIC = 'test/topic'
 
-/** A node of the `local` preset that is not started yet. */
+/** A node of the `local` preset that is not started yet. It connects to nobody by itself: who knows whom is the test's. */
 export async function makeNode(t: TestContext, config: NodeConfig = {}): Promise<Node> {
   const level = (process.env.LOG_LEVEL ?? 'silent') as LogLevel
-  const node = await createNode({ preset: 'local', log: { level }, ...config })
+  const node = await createNode({ preset: 'local', onlyPeers: true, log: { level }, ...config })
   t.after(() => node.stop())
   return node
 }

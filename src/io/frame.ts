@@ -1,0 +1,150 @@
+/**
+ * A frame on a stream: its length as an unsigned varint, and that many bytes.
+ *
+ * Rules:
+ * - A length is judged before anything is kept for it, and memory grows with what has arrived, not with what was
+ *   promised.
+ * - A stream carries one frame in each direction. What comes after it is refused like a frame that is too long.
+ * - What breaks these rules aborts the stream with a `FrameError`, which its `close` event then carries.
+ *
+ * Why not `lpStream` of `@libp2p/utils` 7.4.1: it takes a length byte by byte, and throws and catches an error for each
+ * byte that does not end it, without end when none does: 64 KiB of such bytes hold the thread for 0.2 s.
+ */
+import assert from 'node:assert/strict'
+import type { Stream } from '@libp2p/interface'
+
+/** A peer has sent something that is no frame, or a longer one than allowed. */
+export class FrameError extends Error {
+  override readonly name = 'FrameError'
+}
+
+/** Lengths of up to 4 GiB. */
+const LENGTH_MAX_BYTES = 5
+
+/** What is set aside for a frame at first; more when more arrives. */
+const FIRST_BYTES = 1_024
+
+/** Takes one frame out of pieces. */
+export class FrameReader {
+  readonly #maxBytes: number
+  #lengthBytes = 0
+  #length = 0
+  /** Undefined while the length is not complete. */
+  #content: Uint8Array | undefined
+  #filled = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** A byte has come. */
+  get isBegun(): boolean {
+    return this.#lengthBytes > 0
+  }
+
+  get isComplete(): boolean {
+    return this.#content !== undefined && this.#filled === this.#length
+  }
+
+  /** @returns the frame, when this piece completes it; its bytes are a copy @throws FrameError */
+  push(piece: Uint8Array): Uint8Array | undefined {
+    if (piece.byteLength === 0) return undefined
+    if (this.isComplete) throw new FrameError('bytes after the frame')
+    const rest = this.#content === undefined ? this.#takeLength(piece) : piece
+    if (this.#content === undefined) return undefined
+    if (rest.byteLength > this.#length - this.#filled) throw new FrameError('bytes after the frame')
+    this.#reserve(this.#filled + rest.byteLength).set(rest, this.#filled)
+    this.#filled += rest.byteLength
+    return this.isComplete ? this.#content : undefined
+  }
+
+  /** @returns what follows the length in this piece */
+  #takeLength(piece: Uint8Array): Uint8Array {
+    for (const [index, byte] of piece.subarray(0, LENGTH_MAX_BYTES - this.#lengthBytes).entries()) {
+      this.#length += (byte & 0x7f) * 0x80 ** this.#lengthBytes++
+      if (byte >= 0x80) continue
+      // The multiformats' rule: no longer than needed, so that there is one way to write it.
+      if (byte === 0 && this.#lengthBytes > 1) throw new FrameError('a length with needless bytes')
+      if (this.#length > this.#maxBytes) {
+        throw new FrameError(`a frame of ${this.#length} bytes, limit ${this.#maxBytes}`)
+      }
+      this.#content = new Uint8Array(Math.min(this.#length, FIRST_BYTES))
+      return piece.subarray(index + 1)
+    }
+    if (this.#lengthBytes === LENGTH_MAX_BYTES) throw new FrameError('a length without end')
+    return piece.subarray(piece.byteLength)
+  }
+
+  /** The content with room for so many bytes. */
+  #reserve(sizeBytes: number): Uint8Array {
+    assert.ok(this.#content !== undefined)
+    if (sizeBytes > this.#content.byteLength) {
+      const grown = new Uint8Array(Math.min(this.#length, Math.max(sizeBytes, 2 * this.#content.byteLength)))
+      grown.set(this.#content)
+      this.#content = grown
+    }
+    return this.#content
+  }
+}
+
+/**
+ * Reads the frame of a stream; undefined when the other side has ended it without one. To be called once, and before
+ * anything else waits: what came until then is still there.
+ * @param signal ends the wait with its reason; the stream is left to the caller
+ * @throws FrameError, after which the stream is aborted; or what has ended the stream
+ */
+export function readFrame(
+  stream: Stream,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>()
+  const reader = new FrameReader(maxBytes)
+  let hasEnded = stream.status === 'open' && stream.remoteWriteStatus === 'closed'
+
+  const refuse = (error: Error): void => {
+    stream.abort(error)
+    reject(error)
+  }
+  const judgeEnd = (): void => {
+    if (reader.isComplete) return
+    if (reader.isBegun) refuse(new FrameError('the stream ended in the middle of a frame'))
+    else resolve(undefined)
+  }
+  // Yamux tells the end before the bytes that came along with it; all it does in one go is over in a microtask.
+  const endLater = (): void => {
+    hasEnded = true
+    queueMicrotask(judgeEnd)
+  }
+
+  // Stays when the frame is there, to refuse what comes after it. The stream is short-lived.
+  stream.addEventListener('message', ({ data }) => {
+    try {
+      for (const piece of data instanceof Uint8Array ? [data] : data) {
+        const frame = reader.push(piece)
+        if (frame !== undefined) resolve(frame)
+      }
+    } catch (error) {
+      refuse(error as Error)
+    }
+  })
+  stream.addEventListener('remoteCloseWrite', endLater)
+  stream.addEventListener('close', ({ error }) => {
+    if (error === undefined && hasEnded) endLater()
+    else reject(error ?? new Error('the connection has ended'))
+  })
+  if (hasEnded) endLater()
+  else if (stream.status !== 'open') reject(new Error('the connection has ended'))
+  signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  if (signal.aborted) reject(signal.reason)
+  return promise
+}
+
+/** Sends one frame. What does not fit the socket waits in the stream, and `stream.close` waits for it. */
+export function writeFrame(stream: Stream, frame: Uint8Array): void {
+  const length: number[] = []
+  let rest = frame.byteLength
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) length.push((rest % 0x80) | 0x80)
+  length.push(rest)
+  stream.send(Buffer.concat([Uint8Array.from(length), frame]))
+}
