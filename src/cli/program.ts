@@ -17,6 +17,13 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['init', 'write floodgate.yaml and an identity', async () => (await import('./init.ts')).initCommand()],
   ['config', 'show or check the configuration', async () => (await import('./config.ts')).configCommand()],
   ['id', 'print the peer id', async () => (await import('./id.ts')).idCommand()],
+  [
+    'peers',
+    'the peers of a running node; connect, disconnect',
+    async () => (await import('./peers.ts')).peersCommand(),
+  ],
+  ['ban', 'the bans of a running node', async () => (await import('./ban.ts')).banCommand()],
+  ['addr', 'the address book of a running node', async () => (await import('./addr.ts')).addrCommand()],
   ['ping', 'measure the round trip to an address', async () => (await import('./ping.ts')).pingCommand()],
   ['version', 'print versions', async () => (await import('./version.ts')).versionCommand()],
   ['cluster-node', '', async () => (await import('./cluster/child.ts')).clusterNodeCommand()],

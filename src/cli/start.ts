@@ -5,10 +5,13 @@
  *   everything: the node is a relay for it, and the banner says so.
  * - ^C or SIGTERM ends it in order, also while it is still starting; a second one kills it. Why not an exit: Node
  *   waits for its threads even then, and one of them may be what hangs.
+ * - While it runs, the commands that steer it (`peers`, `ban`, `addr`) reach it by a socket in its data folder. A folder
+ *   that cannot have one, as some file systems cannot, is no reason not to run: a line on standard error says so.
  * - Standard output is the banner and a status line now and then; logs go to standard error.
  */
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
+import { type Control, serveControl } from '../api/server.ts'
 import type { Config } from '../config/schema.ts'
 import { FloodgateError } from '../core/errors.ts'
 import type { Topic } from '../core/types.ts'
@@ -50,8 +53,13 @@ function parseSeconds(text: string): number {
 /** Runs until a signal, and answers the exit code. */
 async function start(options: StartOptions, context: CommandContext): Promise<number> {
   let node: Node | undefined
+  let control: Control | undefined
+  const stop = async (): Promise<void> => {
+    await control?.close()
+    await node?.stop()
+  }
   const ending = endingSignal()
-  void ending.then(() => node?.stop())
+  void ending.then(stop)
   const { config } = loadConfigOf(options, context)
   const gates =
     options.handler === undefined ? new Map<Topic, TopicGate>() : await loadGateModule(options.handler)
@@ -59,7 +67,9 @@ async function start(options: StartOptions, context: CommandContext): Promise<nu
   const relayed = subscribeAll(node, config, gates)
   try {
     await node.start()
+    control = await controlOf(node, config)
   } catch (error) {
+    await stop()
     // Told to end before it was ready: that is what was asked for.
     if (error instanceof FloodgateError && error.code === 'STOPPED') return 0
     throw error
@@ -73,9 +83,25 @@ async function start(options: StartOptions, context: CommandContext): Promise<nu
   const signal = await ending
   clearInterval(status)
   context.stdout.write(`${signal}: closing connections (again to end at once)\n`)
-  await node.stop()
+  await stop()
   context.stdout.write('stopped\n')
   return 0
+}
+
+/** Serves the control socket; undefined where there can be none. @throws FloodgateError IN_USE */
+async function controlOf(node: Node, { dataDir }: Config): Promise<Control | undefined> {
+  if (dataDir === undefined) return undefined
+  const warn = (text: string): void => void process.stderr.write(`floodgate: ${text}\n`)
+  const log = {
+    error: (message: string, fields?: object) => warn(`${message}: ${JSON.stringify(fields)}`),
+  }
+  try {
+    return await serveControl({ node, dataDir, version: VERSION, log })
+  } catch (error) {
+    if (!(error instanceof FloodgateError && error.code === 'LISTEN')) throw error
+    warn(`${error.message}; \`peers\`, \`ban\` and \`addr\` cannot reach this node`)
+    return undefined
+  }
 }
 
 /** Resolves with the first signal; the second one kills the process. */
