@@ -29,6 +29,8 @@ export const MEASURES = {
   connections: { unit: 'plain', scope: 'phase' },
   attackerLinks: { unit: 'plain', scope: 'phase' },
   outbound: { unit: 'plain', scope: 'node' },
+  outboundAttackers: { unit: 'plain', scope: 'node' },
+  inboundAttackers: { unit: 'plain', scope: 'node' },
   mergedAfterHeal: { unit: 'time', scope: 'run' },
 } as const satisfies Record<string, { unit: Unit; scope: Scope }>
 

@@ -2,7 +2,7 @@
  * Attackers: libp2p with gossipsub as it comes, on the same network as the nodes, with settings that do harm.
  *
  * All graft into every mesh that they can and forward nothing: verdicts are asked for and never given. What else they
- * do is in their kind. Who is sent away dials again, every 10 s.
+ * do is in their kind. Who is sent away dials again, every 10 s. All but impostors are seen to be no nodes.
  */
 import { createHash } from 'node:crypto'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
@@ -13,14 +13,16 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { makePayload } from '../cli/cluster/payload.ts'
+import { addressOf, type Endpoint, parseEndpoint } from '../core/endpoint.ts'
 import { messageId } from '../core/hash.ts'
 import type { Random } from '../core/random.ts'
 import type { Topic } from '../core/types.ts'
 import { openNoise } from './encrypter.ts'
 import type { Host } from './host.ts'
+import { disguise } from './impostor.ts'
 import { sample } from './sample.ts'
 import type { AttackerValues } from './schema.ts'
-import type { SimNode } from './sim-node.ts'
+import { PORT, type SimNode } from './sim-node.ts'
 import type { Stage } from './stage.ts'
 import { simTransport } from './transport.ts'
 
@@ -34,20 +36,23 @@ const DEGREE = 10_000
 
 type Peer = Libp2p<{ identify: Identify; gossip: GossipSub }>
 
-/** The first number of their addresses. Nodes have 10, and kinds do not share network groups. */
-const FIRST_NETWORK = 20
+/** The first number of their addresses. Nodes have 44, and kinds do not share network groups. */
+const FIRST_NETWORK = 60
+
+/** What nodes have in common. */
+export interface Targets {
+  readonly network: string
+  readonly topics: readonly Topic[]
+}
 
 /** Plans the attackers of the scenario's entry `index`. */
-export function playAttackers(
-  stage: Stage,
-  kind: AttackerValues,
-  index: number,
-  topics: readonly Topic[],
-): void {
+export function playAttackers(stage: Stage, kind: AttackerValues, index: number, targets: Targets): void {
+  const kin = Array.from({ length: kind.count }, (_, number) =>
+    endpointIn(FIRST_NETWORK + index, number, kind.groups),
+  )
   stage.at(kind.at, async () => {
-    for (let number = 0; number < kind.count; number++) {
-      const ip = addressOf(FIRST_NETWORK + index, number, kind.groups)
-      await new Attacker(stage, kind, `${kind.kind}${index + 1}-${number + 1}`, ip).play(topics)
+    for (const [number, endpoint] of kin.entries()) {
+      await new Attacker(stage, kind, `${kind.kind}${index + 1}-${number + 1}`, endpoint).play(targets, kin)
     }
   })
 }
@@ -56,18 +61,25 @@ class Attacker {
   readonly #stage: Stage
   readonly #kind: AttackerValues
   readonly #name: string
+  readonly #endpoint: Endpoint
   readonly #host: Host
   readonly #random: Random
 
-  constructor(stage: Stage, kind: AttackerValues, name: string, ip: string) {
+  constructor(stage: Stage, kind: AttackerValues, name: string, endpoint: Endpoint) {
     this.#stage = stage
     this.#kind = kind
     this.#name = name
+    this.#endpoint = endpoint
     this.#random = stage.random(`attacker/${name}`)
+    const ip = parseEndpoint(endpoint)?.ip ?? ''
     this.#host = stage.world.addHost({ name, ip })
   }
 
-  async play(topics: readonly Topic[]): Promise<void> {
+  get #isImpostor(): boolean {
+    return this.#kind.kind === 'impostor'
+  }
+
+  async play({ network, topics }: Targets, kin: readonly Endpoint[]): Promise<void> {
     const { crew, world } = this.#stage
     const process = world.newProcess(this.#name)
     this.#host.boot(process)
@@ -75,6 +87,8 @@ class Attacker {
     const seed = createHash('sha256').update(`${this.#stage.seed}/${this.#name}/key`).digest()
     await process.run(async () => {
       const peer = await this.#open(seed)
+      if (this.#isImpostor) await disguise(peer, { network, endpoint: this.#endpoint, kin })
+      await peer.start()
       for (const topic of topics) peer.services.gossip.subscribe(topic)
       this.#keepDialling(peer, crew.nodesOf(victims))
       this.#act(peer, topics)
@@ -87,7 +101,8 @@ class Attacker {
     const peer = await createLibp2p({
       privateKey: await generateKeyPairFromSeed('Ed25519', seed),
       nodeInfo: { name: 'stranger', userAgent: 'stranger/1' },
-      addresses: { listen: [] },
+      start: false,
+      addresses: { listen: this.#isImpostor ? [addressOf(this.#endpoint)] : [] },
       transports: [simTransport(world.network, this.#host)(traffic)],
       connectionEncrypters: [openNoise()],
       streamMuxers: [yamux()],
@@ -127,6 +142,7 @@ class Attacker {
     const kind = this.#kind
     switch (kind.kind) {
       case 'sybil':
+      case 'impostor':
         return
       case 'slow-reader':
         setTimeout(() => this.#host.down.setRate(kind.down), HANDSHAKE_MS)
@@ -163,7 +179,7 @@ class Attacker {
   }
 }
 
-function addressOf(network: number, number: number, groups: number): string {
+function endpointIn(network: number, number: number, groups: number): Endpoint {
   const place = Math.floor(number / groups)
-  return `${network}.${number % groups}.${Math.floor(place / 250)}.${(place % 250) + 1}`
+  return `${network}.${number % groups}.${Math.floor(place / 250)}.${(place % 250) + 1}:${PORT}`
 }

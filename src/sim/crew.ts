@@ -6,12 +6,16 @@
  */
 import assert from 'node:assert/strict'
 import type { ConfigInput } from '../config/schema.ts'
-import type { PeerId } from '../core/types.ts'
+import type { Address, Direction, PeerId } from '../core/types.ts'
 import type { Node } from '../node.ts'
+import type { Role } from '../peers/view.ts'
 import type { Measures } from './measures.ts'
 import type { Member } from './population.ts'
+import type { ScenarioValues } from './schema.ts'
 import type { SimNode } from './sim-node.ts'
 import type { World } from './world.ts'
+
+type Discovery = ScenarioValues['nodes']['discovery']
 
 /** Subscribes a node to its topics, before each of its starts. */
 export type SetUp = (node: Node, member: Member) => void
@@ -25,33 +29,48 @@ export class Crew {
   readonly #isUp: boolean[]
   /** What they sent in lives that are over. */
   #pastBytes = 0
+  /** By node: how many attackers had dialled it at once, and how many it had in places of its own. */
+  readonly #attackers: readonly Record<Direction, number>[]
 
   constructor(world: World, members: readonly Member[], measures: Measures) {
     this.#world = world
     this.members = members
     this.#measures = measures
     this.#isUp = members.map(() => false)
+    this.#attackers = members.map(() => ({ inbound: 0, outbound: 0 }))
   }
 
-  /** Makes all nodes. @param config what they share; each keeps its own addresses connected too */
-  async make(config: ConfigInput, setUp: SetUp): Promise<void> {
-    const peers = this.members.map(() => [...(config.peers ?? [])])
+  /**
+   * Makes all nodes.
+   * @param config what they share
+   * @param discovery what they do with the addresses that each is given (`schema.ts`)
+   */
+  async make(config: ConfigInput, discovery: Discovery, setUp: SetUp): Promise<void> {
+    const given: Address[][] = this.members.map(() => [])
     for (const member of this.members) {
       const { name, upBitsPerSecond, downBitsPerSecond } = member
       // An address is known when its node is made; the lists are read when the node starts.
-      const own = { ...config, peers: peers[member.index] ?? [] }
+      const list = given[member.index] ?? []
+      const kept = discovery === 'bootstrap' ? { bootstrap: list } : {}
+      const own = {
+        onlyPeers: discovery === 'off',
+        ...config,
+        ...(discovery === 'bootstrap' ? {} : { peers: list }),
+      }
       const node = await this.#world.add({
         name,
         upBitsPerSecond,
         downBitsPerSecond,
         config: own,
+        ...kept,
         setUp: started => setUp(started, member),
       })
       this.#nodes.push(node)
       this.#indices.set(node.peer, member.index)
     }
     for (const { index, dials } of this.members) {
-      peers[index]?.push(...dials.map(other => this.node(other).address))
+      given[index]?.push(...(discovery === 'bootstrap' ? [] : (config.peers ?? [])))
+      given[index]?.push(...dials.map(other => this.node(other).address))
     }
   }
 
@@ -119,6 +138,25 @@ export class Crew {
   outbound(index: number): number {
     const peers = this.node(index).node?.peers() ?? []
     return peers.filter(({ direction }) => direction === 'outbound').length
+  }
+
+  /** Looks at the connections with attackers. To be called again and again. */
+  watch(): void {
+    for (const { index } of this.up()) {
+      const most = this.#attackers[index]
+      const peers = this.node(index).node?.peers() ?? []
+      const attackers = peers.filter(({ peer }) => this.indexOf(peer) === undefined)
+      const count = (roles: readonly Role[]): number =>
+        attackers.filter(({ role }) => roles.includes(role)).length
+      if (most === undefined) continue
+      most.inbound = Math.max(most.inbound, count(['inbound']))
+      most.outbound = Math.max(most.outbound, count(['outbound', 'anchor']))
+    }
+  }
+
+  /** How many attackers a node has had at once, at most, as far as `watch` has seen; feelers are not counted. */
+  mostAttackers(index: number, direction: Direction): number {
+    return this.#attackers[index]?.[direction] ?? 0
   }
 
   #goDown(index: number): void {

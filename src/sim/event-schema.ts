@@ -85,8 +85,13 @@ export const event = z.discriminatedUnion(
       down: bitRate.optional().describe('The new rate of the downlinks.'),
       name: label,
     }),
+    z.strictObject({
+      kind: z.literal('mark').describe('Nothing happens: a phase begins, to be measured apart.'),
+      at,
+      name: label,
+    }),
   ],
-  { error: 'expected a kind of event: partition, churn, crash, restart, skew, reset, rates' },
+  { error: 'expected a kind of event: partition, churn, crash, restart, skew, reset, rates, mark' },
 )
 
 const attackerKeys = {
@@ -109,6 +114,14 @@ export const attacker = z.discriminatedUnion(
       ...attackerKeys,
     }),
     z.strictObject({
+      kind: z
+        .literal('impostor')
+        .describe(
+          'Shakes hands like a node, can be dialled, and tells of its own kind only. Grafts and forwards nothing, like a sybil.',
+        ),
+      ...attackerKeys,
+    }),
+    z.strictObject({
       kind: z.literal('spam').describe('Sends messages that no gate accepts.'),
       ...attackerKeys,
       rate: eventRate.prefault('1/s').describe('How many each one sends.'),
@@ -126,5 +139,5 @@ export const attacker = z.discriminatedUnion(
       size: size(PAYLOAD_MIN_BYTES).prefault('2MB').describe('How large they are.'),
     }),
   ],
-  { error: 'expected a kind of attacker: sybil, spam, slow-reader, oversized' },
+  { error: 'expected a kind of attacker: sybil, impostor, spam, slow-reader, oversized' },
 )

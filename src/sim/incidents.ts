@@ -36,6 +36,8 @@ function begin(stage: Stage, event: EventValues, random: Random): void {
       return reset(stage, event, random)
     case 'rates':
       return rates(stage, event, random)
+    case 'mark':
+      return
     default:
       event satisfies never
   }

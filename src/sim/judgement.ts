@@ -2,6 +2,7 @@
  * From measures to figures: the reports of the phases, and the value of each assertion.
  */
 import type { AssertionReport, PhaseReport } from '../cli/sim/report.ts'
+import type { Direction } from '../core/types.ts'
 import { type Assertion, holds, shownValue } from './assertion.ts'
 import type { Crew } from './crew.ts'
 import type { Measures, Sent, Spread } from './measures.ts'
@@ -15,7 +16,7 @@ export interface PhaseState {
   attackerLinks?: number
 }
 
-type Source = Pick<Crew, 'members' | 'outbound'>
+type Source = Pick<Crew, 'members' | 'isUp' | 'outbound' | 'mostAttackers'>
 
 export function judge(
   scenario: Scenario,
@@ -78,6 +79,8 @@ class Judgement {
   /** Undefined when there is nothing to measure. */
   value({ measure, names }: Assertion): number | undefined {
     if (measure === 'outbound') return this.#outbound(names)
+    if (measure === 'outboundAttackers') return this.#mostAttackers(names, 'outbound')
+    if (measure === 'inboundAttackers') return this.#mostAttackers(names, 'inbound')
     if (measure === 'mergedAfterHeal') return this.#merged()
     const phases = this.#phasesNamed(names)
     if (measure === 'bytesPerNode') return this.#bytes(phases) / this.#nodes
@@ -131,9 +134,21 @@ class Judgement {
     return floor === 0 ? undefined : this.#bytes(phases) / floor
   }
 
+  /** Who is down has none, and counts when it is asked for by name. */
   #outbound(names: readonly string[]): number {
-    const asked = this.#crew.members.filter(({ name }) => names.length === 0 || names.includes(name))
-    return Math.min(...asked.map(({ index }) => this.#crew.outbound(index)))
+    const asked = this.#indicesNamed(names).filter(index => names.length > 0 || this.#crew.isUp(index))
+    return Math.min(...asked.map(index => this.#crew.outbound(index)))
+  }
+
+  #mostAttackers(names: readonly string[], direction: Direction): number {
+    return Math.max(...this.#indicesNamed(names).map(index => this.#crew.mostAttackers(index, direction)))
+  }
+
+  /** The indices of the nodes among the names; all of them when there is none. */
+  #indicesNamed(names: readonly string[]): number[] {
+    return this.#crew.members.flatMap(({ index, name }) =>
+      names.length === 0 || names.includes(name) ? [index] : [],
+    )
   }
 
   /** After the last heal. */

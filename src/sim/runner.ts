@@ -19,12 +19,16 @@ import { Measures } from './measures.ts'
 import { type Member, population } from './population.ts'
 import { regionsOf } from './regions.ts'
 import type { Scenario } from './scenario.ts'
+import { NETWORK } from './sim-node.ts'
 import { Stage } from './stage.ts'
 import { gatesOf, playTraffic, subscribeAll } from './traffic.ts'
 import { World } from './world.ts'
 
 /** How far the run goes before it looks at the real world again. */
 const STRIDE_MS = 500
+
+/** How often connections with attackers are looked at. */
+const WATCH_MS = 2_000
 
 export interface RunOptions {
   /** What judges messages, in place of the simulator's own gate. */
@@ -98,7 +102,8 @@ export class Runner {
     const { nodes, warmup, traffic, events, attackers, phases } = this.#scenario
     const gates = gatesOf(traffic, this.#options.gates)
     const config: ConfigInput = nodes.config
-    await this.#crew.make(config, (node, member) => {
+    const targets = { network: config.network ?? NETWORK, topics: [...gates.keys()] }
+    await this.#crew.make(config, nodes.discovery, (node, member) => {
       subscribeAll(node, traffic, gates, () => this.#world.nowMs)
       this.#listen(node, member)
     })
@@ -108,8 +113,7 @@ export class Runner {
       playTraffic(this.#stage, kind, index, this.#measures, atMs => this.#phaseAt(atMs))
     }
     for (const [index, event] of events.entries()) playEvent(this.#stage, event, index)
-    for (const [index, kind] of attackers.entries())
-      playAttackers(this.#stage, kind, index, [...gates.keys()])
+    for (const [index, kind] of attackers.entries()) playAttackers(this.#stage, kind, index, targets)
     for (const { index } of this.#crew.members) {
       this.#stage.at(-warmup, () => this.#crew.start(index))
     }
@@ -149,9 +153,11 @@ export class Runner {
   async #live(): Promise<void> {
     const { warmup, duration, drain } = this.#scenario
     const untilMs = warmup + duration + drain
+    const hasAttackers = this.#scenario.attackers.length > 0
     while (this.#world.nowMs < untilMs) {
       await this.#world.runUntil(Math.min(untilMs, this.#world.nowMs + STRIDE_MS))
       this.#stage.check()
+      if (hasAttackers && this.#world.nowMs % WATCH_MS === 0) this.#crew.watch()
       this.#options.onProgress(this.#world.nowMs / untilMs)
     }
   }

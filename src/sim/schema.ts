@@ -45,6 +45,11 @@ const nodes = z
       acquainted: flag
         .default(true)
         .describe('Whether those first nodes dial each other, with `shape: bootstrap`.'),
+      discovery: word(['off', 'peers', 'bootstrap'])
+        .default('off')
+        .describe(
+          'What nodes do with the addresses that they are given. `off`: keep them connected, and look for no others. `peers`: the same, and find others by themselves. `bootstrap`: they are the bootstrap list.',
+        ),
       config: z
         .record(z.string(), z.unknown(), section)
         .default({})
@@ -54,7 +59,7 @@ const nodes = z
     },
     section,
   )
-  .describe('The nodes, and the addresses that each is given and keeps connected.')
+  .describe('The nodes, and the addresses that each is given.')
 
 const nodeClass = z.strictObject(
   {

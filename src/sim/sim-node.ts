@@ -8,6 +8,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { ConfigInput } from '../config/schema.ts'
+import type { Resolver } from '../core/ports.ts'
 import type { Address, PeerId } from '../core/types.ts'
 import type { Identity } from '../io/identity.ts'
 import { createNode, type Node } from '../node.ts'
@@ -19,13 +20,21 @@ import { SimDisk } from './store.ts'
 import { simTransport } from './transport.ts'
 
 /** Where every simulated node listens. */
-const PORT = 9_000
+export const PORT = 9_000
+
+/** What it belongs to, unless its configuration says otherwise. */
+export const NETWORK = 'sim'
+
+/** The simulated network has no DNS. */
+const NO_NAMES: Resolver = { txt: async () => [], ips: async () => [] }
 
 export interface SimNodeOptions {
   /** On top of the simulator's: preset `wan`, no log lines, listening on the host's address. */
   readonly config?: ConfigInput
   /** How far its wall clock is off, in milliseconds. */
   readonly skewMs?: number
+  /** Its bootstrap list; read when it starts. */
+  readonly bootstrap?: readonly Address[]
   /** Called in the node's process before every start: the place to subscribe. */
   readonly setUp?: (node: Node, self: SimNode) => void
 }
@@ -132,7 +141,7 @@ export class SimNode {
   async #startNode(): Promise<void> {
     const node = await createNode(
       {
-        network: 'sim',
+        network: NETWORK,
         listen: [`/ip4/${this.host.ip}/tcp/${PORT}`],
         log: { level: 'silent', components: { libp2p: 'silent' } },
         ...this.#options.config,
@@ -142,6 +151,8 @@ export class SimNode {
         transport: simTransport(this.#parts.network, this.host),
         encrypter: openNoise(),
         openStore: async () => this.disk.open(),
+        bootstrap: this.#options.bootstrap ?? [],
+        resolver: NO_NAMES,
       },
     )
     this.#node = node

@@ -1,5 +1,5 @@
 /**
- * A libp2p transport over the simulated network, in place of TCP. Addresses look like TCP's (`/ip4/10.0.3.1/tcp/9000`),
+ * A libp2p transport over the simulated network, in place of TCP. Addresses look like TCP's (`/ip4/44.0.3.1/tcp/9000`),
  * so that everything that looks at them (groups, scores by address, address books) does its real work.
  */
 import {

@@ -109,7 +109,7 @@ export class World {
   /** A host without a node, for what is not ours: attackers, other programs. */
   addHost(input: HostInput): Host {
     const index = this.#hosts++
-    return this.network.add({ ...input, ip: input.ip ?? `10.${index % 250}.${Math.floor(index / 250)}.1` })
+    return this.network.add({ ...input, ip: input.ip ?? `44.${index % 250}.${Math.floor(index / 250)}.1` })
   }
 
   /** A process for a host without a node. */

@@ -166,9 +166,15 @@ function judged(...claims: { text: string; expectedToFail?: string }[]) {
     { index: 0, name: 'n1' },
     { index: 1, name: 'n2' },
     { index: 2, name: 'n3' },
+    { index: 3, name: 'n4' },
   ]
-  const outbound = (index: number): number => [4, 2, 3][index] ?? 0
-  return judge(scenario, states, measures, { members: members as never, outbound })
+  const crew = {
+    members: members as never,
+    isUp: (index: number) => index < 3,
+    outbound: (index: number) => [4, 2, 3][index] ?? 0,
+    mostAttackers: (index: number, direction: string) => (direction === 'inbound' ? 10 : 1) * index,
+  }
+  return judge(scenario, states, measures, crew)
 }
 
 describe('judge', () => {
@@ -216,6 +222,12 @@ describe('judge', () => {
     ['attackerLinks <= 0', 0.5, false],
     ['outbound(n3) >= 3', 3, true],
     ['outbound >= 3', 2, false],
+    // One that is down.
+    ['outbound(n4) == 0', 0, true],
+    ['inboundAttackers(n2) <= 10', 10, true],
+    ['inboundAttackers(n1, n2) <= 8', 10, false],
+    ['inboundAttackers < 30', 30, false],
+    ['outboundAttackers == 3', 3, true],
   ]
   for (const [text, value, held] of values) {
     it(`${text}: ${value}, ${held ? 'held' : 'not held'}`, () => {

@@ -19,6 +19,7 @@ for (let index = 0; index < LINE.nodes; index++) {
   const node = await world.add({
     name: `n${index + 1}`,
     upBitsPerSecond: LINE.upMbit * 1_000_000,
+    config: { onlyPeers: true },
     setUp: made =>
       made.subscribe(
         TOPIC,

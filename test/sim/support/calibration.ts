@@ -20,7 +20,8 @@ for (let index = 0; index < (shape === 'star' ? 9 : 5); index++) {
   const node = await world.add({
     name: `n${index}`,
     upBitsPerSecond: 20_000_000,
-    config: { topics: { [TOPIC]: { floodDegree: 'all' } } },
+    // Who is connected to whom is part of what is measured.
+    config: { onlyPeers: true, topics: { [TOPIC]: { floodDegree: 'all' } } },
     setUp: made =>
       made.subscribe(TOPIC, () => {
         arrivedMs.push(world.nowMs)

@@ -10,9 +10,14 @@ const DEADLINE_MS = 120_000
 
 /** Runs `<program>.ts`; what it prints is one JSON value. */
 export async function runChild<T>(program: string, ...args: string[]): Promise<T> {
+  return await runLong<T>(DEADLINE_MS, program, args)
+}
+
+/** The same, within a time of its own. */
+export async function runLong<T>(deadlineMs: number, program: string, args: readonly string[]): Promise<T> {
   const file = fileURLToPath(new URL(`${program}.ts`, import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [file, ...args], {
-    timeout: DEADLINE_MS,
+    timeout: deadlineMs,
     maxBuffer: 64 * 1024 * 1024,
   })
   return JSON.parse(stdout) as T

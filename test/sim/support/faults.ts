@@ -14,6 +14,7 @@ for (let index = 0; index < 6; index++) {
   const node = await world.add({
     name: `n${index}`,
     skewMs: index === 5 ? 60_000 : 0,
+    config: { onlyPeers: true },
     setUp: (made, { name }) =>
       made.subscribe(TOPIC, ({ payload }) => {
         const text = Buffer.from(payload).toString()

@@ -1,0 +1,44 @@
+/**
+ * What must hold of a network whose nodes come and go (`peers-churn.ts`).
+ */
+import type { Amounts, Churned } from './peers-churn.ts'
+
+/** The share of node-seconds with all the outbound connections that are wanted. */
+const CONTENT_SHARE = 0.95
+
+/** For how long a node may have fewer than two thirds of them. */
+const FEW_SECONDS = 30
+
+/** What does not hold, a line each. @param growth how much more there may be in the end, such as 0.1 */
+export function problemsOf(churned: Churned, growth: number): string[] {
+  const { looks, tornAtS, departures, early, late } = churned
+  const problems: string[] = []
+  if (looks === 0 || departures === 0) problems.push('nothing was tested')
+  if (tornAtS.length > 0) problems.push(`torn at ${tornAtS.join(', ')} s`)
+  const content = contentShare(churned)
+  if (!(content >= CONTENT_SHARE)) problems.push(`only ${percent(content)} of the time at the target`)
+  if (churned.fewSeconds > FEW_SECONDS) problems.push(`below two thirds for ${churned.fewSeconds} s`)
+  for (const [what, ratio] of growthOf(early, late)) {
+    if (ratio > 1 + growth) problems.push(`${what} have grown by ${percent(ratio - 1)}`)
+  }
+  return problems
+}
+
+export function contentShare({ contentSeconds, nodeSeconds }: Churned): number {
+  return contentSeconds / nodeSeconds
+}
+
+/** How many times as much there was in the end, of each. */
+export function growthOf(early: Amounts, late: Amounts): [what: string, ratio: number][] {
+  return [
+    ['timers', late.timers / early.timers],
+    ['functions', late.functions / early.functions],
+    ['entries', late.entries / early.entries],
+    ['listeners of the process', late.processListeners / early.processListeners],
+    ['bytes of the heap', late.heapBytes / early.heapBytes],
+  ]
+}
+
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`
+}
