@@ -129,6 +129,7 @@ function time(
 function acceptPath(bans: Bans): (caller: Caller) => boolean {
   const admission = new Admission({
     pendingPerIp: 2,
+    pendingMax: 128,
     connectionsPerIp: 3,
     connectionsPerGroup: 8,
     groupRules: 'all',

@@ -99,15 +99,6 @@ function gossipRules({ gossip }: Config): Rule[] {
 function connectionRules({ connections, score }: Config): Rule[] {
   return [
     {
-      key: ['connections', 'anchors'],
-      value: connections.anchors,
-      relation: 'at most',
-      bound: connections.outboundTarget,
-      formula: 'connections.outboundTarget',
-      others: [['connections', 'outboundTarget']],
-      reason: 'anchors are outbound peers',
-    },
-    {
       key: ['connections', 'rotationMinMs'],
       value: connections.rotationMinMs,
       relation: 'at most',

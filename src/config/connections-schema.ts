@@ -16,7 +16,7 @@ export const connections = z
     anchors: whole(0, 256)
       .default(4)
       .describe(
-        'How many of these are remembered through restarts and dialled first: a restart is when a node is easiest to surround.',
+        'How many of these are remembered through restarts and dialled first: a restart is when a node is easiest to surround. At most `outboundTarget`.',
       ),
     inboundMax: whole(0, 65_535)
       .default(64)
@@ -62,9 +62,9 @@ export const connections = z
       .default(500)
       .describe('How many dials may wait for their turn; further ones fail at once.'),
     pendingInboundMax: whole(1, 65_535)
-      .default(64)
+      .default(128)
       .describe(
-        'How many inbound connections may be in their handshakes at once; further ones are refused. Raise it where many nodes start together.',
+        'How many inbound connections may be in their handshakes at once; for a further one the oldest is cut of the network that has most of them. Raise it where many nodes start together.',
       ),
     inboundPerSecondPerHost: whole(1, 1_000_000)
       .default(5)

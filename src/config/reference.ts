@@ -36,7 +36,7 @@ Sections are merged key by key; lists and values replace each other. \`floodgate
 
 - \`verdictTimeoutMs\` ≤ (\`historyLength\` − 1) × \`heartbeatMs\` − 500: gossipsub silently loses a later verdict.
 - \`queueMaxBytes\` ≥ \`maxPayloadBytes\`, and \`outboundBufferBytes\` ≥ 2 × (\`maxPayloadBytes\` + 1024): a buffer that cannot hold two of the largest messages aborts the stream to a healthy peer.
-- \`degreeLow\` ≤ \`degree\` ≤ \`degreeHigh\`, \`historyGossip\` ≤ \`historyLength\`, \`seenTtlMs\` ≥ \`historyLength\` × \`heartbeatMs\`, \`redialMinMs\` ≤ \`redialMaxMs\`, \`rotationMinMs\` ≤ \`rotationMaxMs\`, \`anchors\` ≤ \`outboundTarget\`, \`pendingPerIpMax\` ≤ \`perIpMax\`, \`score.discourageBelow\` ≤ \`score.dropBelow\`.
+- \`degreeLow\` ≤ \`degree\` ≤ \`degreeHigh\`, \`historyGossip\` ≤ \`historyLength\`, \`seenTtlMs\` ≥ \`historyLength\` × \`heartbeatMs\`, \`redialMinMs\` ≤ \`redialMaxMs\`, \`rotationMinMs\` ≤ \`rotationMaxMs\`, \`pendingPerIpMax\` ≤ \`perIpMax\`, \`score.discourageBelow\` ≤ \`score.dropBelow\`.
 `
 
 /** The page. */

@@ -35,34 +35,6 @@ export const OFFENCES = {
   'gossip-ihave': 10,
   /** Subscribed to more topics than we record for one peer. */
   'gossip-topics': 10,
-  /** Began a channel anew more often than lines break. */
-  'channel-churn': 10,
-  /** Sent an announcement, or a frame of the ask protocol, that does not decode. */
-  'ask-malformed': 25,
-  /** Gave what it was not asked for, or lacks what it was not asked for; a wrong payload is one that has another id. */
-  'ask-unasked': 25,
-  /** Asked for more at once than may wait for an answer, or offered more than one may. */
-  'ask-too-many': 20,
-  /** Answered an ask and left out ones that came before it. Once for each frame. */
-  'ask-order': 10,
-  /** Announced a size that is not that of the payload. */
-  'ask-wrong-size': 10,
-  /** Announced what it then lacked, or did not answer for 5 s. At most once in 5 s: a frozen line does that too. */
-  'ask-broken-promise': 5,
-  /** Sent a frame of the swarm protocol that does not decode, or names a chunk that there is not. */
-  'swarm-malformed': 25,
-  /** Broke the order of the swarm protocol: no begin of a stream, a number without a name, a false acknowledgement. */
-  'swarm-state': 25,
-  /** Sent a chunk that is not of its swarm. An honest node checks what it passes on. */
-  'swarm-proof': 25,
-  /** Announced, with its signature, a payload that turned out to be another. */
-  'swarm-forged': 50,
-  /** Told that it has chunks, was asked, and sent nothing in three growing spans. A dead line does that too. */
-  'swarm-withheld': 5,
-  /** Sent a payload more than twice over. */
-  'swarm-surplus': 10,
-  /** Asked for a payload more than three times over, or for hundreds of chunks at once. */
-  'swarm-greedy': 10,
   /** Did not answer a request in time. A slow line does that too. */
   timeout: 2,
 } as const

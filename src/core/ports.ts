@@ -114,6 +114,8 @@ export interface Resolver {
   txt(name: string): Promise<string[]>
   /** The A and AAAA records of a name. @throws FloodgateError DIAL, TIMEOUT */
   ips(name: string): Promise<string[]>
+  /** What the system takes a name for, its hosts file included. Empty for a name that it does not know. Never rejects. */
+  lookup(name: string): Promise<string[]>
 }
 
 /** A message out of gossip that waits for its verdict. */

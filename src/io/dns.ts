@@ -6,10 +6,10 @@
  * - What an answer may hold is capped in number and size: a seed is not trusted. Nothing else of it is judged here.
  * - A name that does not exist, or has no such records, is an empty answer.
  *
- * Why not `dns.lookup`: it has no deadline, takes a thread of the pool while it waits, and knows no TXT records. The
- * price: names in the hosts file are not found.
+ * Why not `dns.lookup` for all: it has no deadline, takes a thread of the pool while it waits, and knows no TXT records.
+ * It is for names that the user gave, since it alone looks into the hosts file.
  */
-import { Resolver as NodeResolver } from 'node:dns/promises'
+import { lookup, Resolver as NodeResolver } from 'node:dns/promises'
 import { FloodgateError } from '../core/errors.ts'
 import type { Resolver } from '../core/ports.ts'
 
@@ -63,6 +63,11 @@ export function systemResolver({
       // One kind of address is enough: some servers never answer for the other.
       if (found.length === 0 && failed !== undefined) throw failed.reason
       return found.slice(0, answersMax)
+    },
+    async lookup(name) {
+      const late = new Promise<[]>(resolve => setTimeout(resolve, timeoutMs, []).unref())
+      const found = await Promise.race([lookup(name, { all: true }).catch(() => []), late])
+      return found.map(({ address }) => address).slice(0, answersMax)
     },
   }
 }

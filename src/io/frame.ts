@@ -21,6 +21,54 @@ export class FrameError extends Error {
 /** Lengths of up to 4 GiB. */
 const LENGTH_MAX_BYTES = 5
 
+/** Follows frames through pieces of bytes, one after the other, and keeps nothing of them. */
+export class FrameTrail {
+  readonly #maxBytes: number
+  #lengthBytes = 0
+  #length = 0
+  /** Of the frame's content; undefined while the length is not complete. */
+  #missingBytes: number | undefined
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /**
+   * Goes on at `at`, to the end of a frame or of the piece.
+   * @returns where the content lies on the way, and whether the frame ends there @throws FrameError
+   */
+  next(piece: Uint8Array, at: number): { from: number; to: number; isEnd: boolean } {
+    let from = at
+    while (this.#missingBytes === undefined) {
+      const byte = piece[from]
+      if (byte === undefined) return { from, to: from, isEnd: false }
+      this.#takeLength(byte)
+      from++
+    }
+    const to = Math.min(piece.byteLength, from + this.#missingBytes)
+    this.#missingBytes -= to - from
+    const isEnd = this.#missingBytes === 0
+    if (isEnd) {
+      this.#lengthBytes = 0
+      this.#length = 0
+      this.#missingBytes = undefined
+    }
+    return { from, to, isEnd }
+  }
+
+  #takeLength(byte: number): void {
+    this.#length += (byte & 0x7f) * 0x80 ** this.#lengthBytes++
+    if (byte < 0x80) {
+      if (this.#length > this.#maxBytes) {
+        throw new FrameError(`a frame of ${this.#length} bytes, limit ${this.#maxBytes}`)
+      }
+      this.#missingBytes = this.#length
+    } else if (this.#lengthBytes === LENGTH_MAX_BYTES) {
+      throw new FrameError('a length without end')
+    }
+  }
+}
+
 /** What is set aside for a frame at first; more when more arrives. */
 const FIRST_BYTES = 1_024
 

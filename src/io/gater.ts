@@ -8,11 +8,8 @@
  * - A socket has a number from the first question to its `close`, and the doorman is told of that once. It takes its
  *   time over a peer id, but not longer than a handshake may, and not longer than the socket lives: libp2p itself does
  *   not look at its deadline there, nor at a socket that has closed meanwhile.
- * - Until it has proved its peer id, the other side may send as much as a handshake needs and no more. libp2p reads its
- *   first bytes with `lpStream`, whose cost `frame.ts` tells: 8 KiB are 20 ms of the thread, 2 MiB the whole deadline.
  * - `dial` may be asked without a dial that follows: libp2p uses the same question to sort addresses.
  */
-import assert from 'node:assert/strict'
 import type { ConnectionGater, PeerId as Libp2pPeerId, MultiaddrConnection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { DropReason } from '../core/drops.ts'
@@ -27,14 +24,6 @@ export interface Attempt {
   readonly peer: PeerId | undefined
   refusal: Refusal | undefined
 }
-
-/** What a connection of `@libp2p/utils` is inside: all that arrives goes through this method. */
-interface Arriving extends MultiaddrConnection {
-  onData(data: { readonly byteLength: number }): void
-}
-
-/** Negotiation and a Noise handshake are a few hundred bytes; a hasty peer sends its first requests right behind. */
-const EARLY_MAX_BYTES = 8_192
 
 export class Gater implements ConnectionGater {
   readonly #handshakeTimeoutMs: number
@@ -89,13 +78,6 @@ export class Gater implements ConnectionGater {
     const socket = ++this.#made
     if (this.#doorman.accept(socket, ipOf(connection.remoteAddr.toString()) ?? '') !== undefined) return true
     this.#number(socket, connection, this.#doorman)
-    boundEarlyBytes(connection)
-    return false
-  }
-
-  /** Asked only where the address names the peer. */
-  denyOutboundConnection(_peer: Libp2pPeerId, connection: MultiaddrConnection): boolean {
-    boundEarlyBytes(connection)
     return false
   }
 
@@ -117,8 +99,6 @@ export class Gater implements ConnectionGater {
 
   async #isDenied(id: Libp2pPeerId, connection: MultiaddrConnection, direction: Direction): Promise<boolean> {
     const doorman = this.#doorman
-    // From here on the peer's streams have limits of their own.
-    Reflect.deleteProperty(connection, 'onData')
     if (doorman === undefined || connection.status !== 'open') return true
     const socket = this.#numbers.get(connection) ?? this.#number(++this.#made, connection, doorman)
     const peer = id.toString()
@@ -164,18 +144,5 @@ export class Gater implements ConnectionGater {
         attempt.address === address || (attempt.peer !== undefined && attempt.peer === refusal.peer)
       if (isSame) attempt.refusal = refusal
     }
-  }
-}
-
-/** Ends a connection that sends too much before its peer id is proved. */
-function boundEarlyBytes(connection: MultiaddrConnection): void {
-  const arriving = connection as Arriving
-  const { onData } = arriving
-  assert(typeof onData === 'function', '@libp2p/utils no longer takes what arrives in the method `onData`')
-  let bytes = 0
-  arriving.onData = data => {
-    bytes += data.byteLength
-    if (bytes > EARLY_MAX_BYTES) arriving.abort(new Error('too many bytes before the peer id was proved'))
-    else onData.call(arriving, data)
   }
 }

@@ -45,6 +45,7 @@ import {
   type Services,
 } from './libp2p.ts'
 import { Liveness } from './liveness.ts'
+import { Negotiations } from './negotiations.ts'
 import { FORGET_PERIOD_MS, forgetStrangers } from './peer-records.ts'
 import { type Handler, Protocols } from './protocols.ts'
 import { GossipPubSub } from './pubsub.ts'
@@ -80,9 +81,10 @@ export async function openHost(options: HostOptions, parts: HostParts): Promise<
   for (const address of [...options.listen, ...options.announce]) parseAddress(address)
   const traffic: Traffic = { sentBytes: 0, receivedBytes: 0 }
   const gater = new Gater(options.connections.upgradeTimeoutMs)
-  const libp2p = await assemble(options, { ...parts, traffic, gater })
+  const negotiations = new Negotiations()
+  const libp2p = await assemble(options, { ...parts, traffic, gater, negotiations })
   const log = parts.logs.forComponent('host')
-  const host = new Libp2pHost({ libp2p, gater, traffic, clock: parts.clock, log }, options)
+  const host = new Libp2pHost({ libp2p, gater, negotiations, traffic, clock: parts.clock, log }, options)
   const pubsub = new GossipPubSub(libp2p.services.gossip, {
     log: parts.logs.forComponent('gossip'),
     metrics: parts.metrics.ours,
@@ -101,6 +103,7 @@ export async function openHost(options: HostOptions, parts: HostParts): Promise<
 interface Insides {
   readonly libp2p: Libp2p<Services>
   readonly gater: Gater
+  readonly negotiations: Negotiations
   readonly traffic: Traffic
   readonly clock: Clock
   readonly log: Log
@@ -122,7 +125,7 @@ class Libp2pHost implements Host {
   #stopForgetting = (): void => {}
   #stopped: Promise<void> | undefined
 
-  constructor({ libp2p, gater, traffic, clock, log }: Insides, options: HostOptions) {
+  constructor({ libp2p, gater, negotiations, traffic, clock, log }: Insides, options: HostOptions) {
     this.peer = libp2p.peerId.toString()
     this.#libp2p = libp2p
     this.#gater = gater
@@ -138,6 +141,7 @@ class Libp2pHost implements Host {
       log,
       silent: peer => this.#events?.silent(peer),
     })
+    negotiations.malformed = (peer, detail) => this.#events?.offence(peer, 'malformed', detail)
     this.#protocols = new Protocols({
       libp2p,
       log,

@@ -19,6 +19,7 @@ import type { Gater } from './gater.ts'
 import { type Gossip, type GossipOptions, gossipService } from './gossipsub.ts'
 import type { Logs } from './log.ts'
 import type { NodeMetrics } from './metrics.ts'
+import type { Negotiations } from './negotiations.ts'
 import { streamNoise } from './noise.ts'
 import { corkedTcp, type Traffic } from './transport.ts'
 
@@ -51,6 +52,7 @@ export interface Foundations {
   readonly logs: Logs
   readonly metrics: NodeMetrics
   readonly gater: Gater
+  readonly negotiations: Negotiations
   readonly traffic: Traffic
   /** A transport; it adds what it carries to `traffic`. TCP with corked writes without it. */
   readonly transport?: (traffic: Traffic) => Transports[number]
@@ -66,10 +68,14 @@ export const PING_TIMEOUT_MS = 5_000
 /** How long a connection may take to close before it is cut. */
 export const CLOSE_TIMEOUT_MS = 1_000
 
+/** libp2p's own caps on sockets that shake hands lie so far above the doorman's. Cut ones count a little longer. */
+const PENDING_HEADROOM = 4
+
 /** Assembles libp2p without starting it. */
 export function assemble(options: HostOptions, foundations: Foundations): Promise<Libp2p<Services>> {
   const { connections } = options
-  const { privateKey, logs, metrics, gater, traffic, transport, encrypter } = foundations
+  const { privateKey, logs, metrics, gater, negotiations, traffic, transport, encrypter } = foundations
+  const made = transport === undefined ? tcpTransport(traffic, options) : transport(traffic)
   return createLibp2p<Services>({
     start: false,
     privateKey,
@@ -78,9 +84,9 @@ export function assemble(options: HostOptions, foundations: Foundations): Promis
     logger: logs.libp2p,
     metrics: () => metrics.libp2p,
     connectionGater: gater,
-    transports: [transport === undefined ? tcpTransport(traffic, options) : transport(traffic)],
-    connectionEncrypters: [encrypter ?? streamNoise()],
-    streamMuxers: [multiplexer(connections.streamsPerConnectionMax)],
+    transports: [negotiations.transport(made)],
+    connectionEncrypters: [negotiations.encrypter(encrypter ?? streamNoise())],
+    streamMuxers: [negotiations.multiplexer(multiplexer(connections.streamsPerConnectionMax))],
     connectionManager: connectionManager(connections),
     // `liveness.ts` tries connections: the library's deadline breaks when the wall clock is set back.
     connectionMonitor: { enabled: false },
@@ -137,7 +143,8 @@ function connectionManager(
     inboundStreamProtocolNegotiationTimeout: connections.upgradeTimeoutMs,
     outboundStreamProtocolNegotiationTimeout: connections.upgradeTimeoutMs,
     inboundConnectionThreshold: connections.inboundPerSecondPerHost,
-    maxIncomingPendingConnections: connections.pendingInboundMax,
+    // Never reached: libp2p would refuse the newcomer, and the doorman (`peers/admission.ts`) evicts a silent one.
+    maxIncomingPendingConnections: PENDING_HEADROOM * connections.pendingInboundMax,
     // Redialling is the peers layer's decision. With 0 the queue still tries once; but it serves only peers with a tag
     // `keep-alive…`, and there are none (`dht.ts` keeps Kademlia's from being set).
     reconnectRetries: 0,
@@ -155,6 +162,6 @@ function tcpTransport(
     inboundSocketInactivityTimeout: 120_000,
     outboundSocketInactivityTimeout: 120_000,
     // Headroom above libp2p's own cap for sockets that are still shaking hands.
-    maxConnections: max + 2 * pendingInboundMax,
+    maxConnections: max + PENDING_HEADROOM * pendingInboundMax,
   })
 }

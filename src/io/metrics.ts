@@ -42,7 +42,7 @@ export function openMetrics(): NodeMetrics {
     gossip: gossipMetrics(register),
     text: async () => {
       // First all of them: gossipsub sets nearly all of its gauges when one of them is asked.
-      for (const collect of collectors) await collect()
+      await Promise.all(collectors.map(async collect => await collect()))
       return await registry.metrics()
     },
   }

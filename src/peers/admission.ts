@@ -7,7 +7,12 @@
  *   no handshake needs to be refused at its end. The attack: a handful of silent sockets of one host keeps everyone else
  *   out of a default libp2p node.
  * - A network group holds at most `connectionsPerGroup`. The attack: one rented network that takes all inbound places.
- * - Addresses without a group (`ruledGroup`) are not counted. Sockets without an IP address share the limits of one.
+ * - In all at most `pendingMax` are in their handshakes. The one too many gets in, and the oldest of the group that has
+ *   most of them goes; between groups with as many, the oldest of all. Honest handshakes are over in a moment, so it is
+ *   a silent one. The attack: sockets from so many networks that no limit for one of them acts, and a node that refuses
+ *   newcomers is shut.
+ * - Addresses without a group (`ruledGroup`) have no limits of their own; among the pending each is a group for itself.
+ *   Sockets without an IP address share the limits of one.
  * - Only inbound sockets are told to it; what it does not know it ignores.
  *
  * Bound: one record for each open socket, and these are bounded by the listener.
@@ -21,15 +26,23 @@ import { type Subscriber, subscriberOf } from './subscriber.ts'
 export interface AdmissionOptions {
   /** Sockets whose other side has not proved its peer id yet. */
   readonly pendingPerIp: number
+  /** The same, of all addresses. */
+  readonly pendingMax: number
   /** Sockets, pending ones included. */
   readonly connectionsPerIp: number
   readonly connectionsPerGroup: number
   readonly groupRules: GroupRules
 }
 
+/** What becomes of a socket that may not come in, or who must go so that it may. */
+export type Admittance =
+  | { readonly refuse: Extract<DropReason, 'ip-limit' | 'group-limit'> }
+  | { readonly evict: SocketId }
+
 interface Admitted {
   readonly subscriber: Subscriber
-  readonly group: Group
+  /** Undefined where only the limit of all pending sockets counts. */
+  readonly group: Group | undefined
   isPending: boolean
 }
 
@@ -40,11 +53,15 @@ export class Admission {
   readonly #options: AdmissionOptions
   readonly #sockets = new Map<SocketId, Admitted>()
   readonly #pending: Counts<Subscriber> = new Map()
+  readonly #pendingOf: Counts<Group> = new Map()
+  /** All pending ones, oldest first. */
+  readonly #queue = new Set<SocketId>()
   readonly #connections: Counts<Subscriber> = new Map()
   readonly #groups: Counts<Group> = new Map()
 
   constructor(options: AdmissionOptions) {
-    assert.ok(options.pendingPerIp > 0 && options.connectionsPerIp > 0 && options.connectionsPerGroup > 0)
+    const { pendingPerIp, pendingMax, connectionsPerIp, connectionsPerGroup } = options
+    assert.ok(Math.min(pendingPerIp, pendingMax, connectionsPerIp, connectionsPerGroup) > 0)
     this.#options = options
   }
 
@@ -53,21 +70,28 @@ export class Admission {
     return this.#sockets.size
   }
 
-  /** A socket has come in. Without a reason it is counted until `closed`; with one it is not, and must be closed. */
-  accept(socket: SocketId, ip: string): Extract<DropReason, 'ip-limit' | 'group-limit'> | undefined {
+  /**
+   * A socket has come in. It is counted until `closed`, unless it is refused and must be closed. One that is evicted for
+   * it is counted no more, and must be closed too.
+   */
+  accept(socket: SocketId, ip: string): Admittance | undefined {
     assert.ok(!this.#sockets.has(socket), 'a socket comes in once')
-    const { pendingPerIp, connectionsPerIp, connectionsPerGroup, groupRules } = this.#options
-    const group = ruledGroup(ip, groupRules)
-    if (group === undefined) return undefined
     const subscriber = subscriberOf(ip)
-    if ((this.#pending.get(subscriber) ?? 0) >= pendingPerIp) return 'ip-limit'
-    if ((this.#connections.get(subscriber) ?? 0) >= connectionsPerIp) return 'ip-limit'
-    if ((this.#groups.get(group) ?? 0) >= connectionsPerGroup) return 'group-limit'
-    this.#sockets.set(socket, { subscriber, group, isPending: true })
-    increase(this.#pending, subscriber)
-    increase(this.#connections, subscriber)
-    increase(this.#groups, group)
-    return undefined
+    const group = ruledGroup(ip, this.#options.groupRules)
+    const refuse = group === undefined ? undefined : this.#refusal(subscriber, group)
+    if (refuse !== undefined) return { refuse }
+    const evict = this.#queue.size >= this.#options.pendingMax ? this.#victim() : undefined
+    if (evict !== undefined) this.closed(evict)
+    const admitted = { subscriber, group, isPending: true }
+    this.#sockets.set(socket, admitted)
+    this.#queue.add(socket)
+    increase(this.#pendingOf, pendingGroup(admitted))
+    if (group !== undefined) {
+      increase(this.#pending, subscriber)
+      increase(this.#connections, subscriber)
+      increase(this.#groups, group)
+    }
+    return evict === undefined ? undefined : { evict }
   }
 
   /** The other side has proved its peer id. */
@@ -75,15 +99,18 @@ export class Admission {
     const admitted = this.#sockets.get(socket)
     if (admitted === undefined || !admitted.isPending) return
     admitted.isPending = false
-    decrease(this.#pending, admitted.subscriber)
+    this.#queue.delete(socket)
+    decrease(this.#pendingOf, pendingGroup(admitted))
+    if (admitted.group !== undefined) decrease(this.#pending, admitted.subscriber)
   }
 
   /** The socket is gone. */
   closed(socket: SocketId): void {
     const admitted = this.#sockets.get(socket)
     if (admitted === undefined) return
+    this.opened(socket)
     this.#sockets.delete(socket)
-    if (admitted.isPending) decrease(this.#pending, admitted.subscriber)
+    if (admitted.group === undefined) return
     decrease(this.#connections, admitted.subscriber)
     decrease(this.#groups, admitted.group)
   }
@@ -91,23 +118,47 @@ export class Admission {
   check(): void {
     const admitted = [...this.#sockets.values()]
     const pending = admitted.filter(({ isPending }) => isPending)
-    const { pendingPerIp, connectionsPerIp, connectionsPerGroup } = this.#options
-    checkCounts(
-      this.#pending,
-      pending.map(({ subscriber }) => subscriber),
-      pendingPerIp,
-    )
-    checkCounts(
-      this.#connections,
-      admitted.map(({ subscriber }) => subscriber),
-      connectionsPerIp,
-    )
-    checkCounts(
-      this.#groups,
-      admitted.map(({ group }) => group),
-      connectionsPerGroup,
-    )
+    const { pendingPerIp, pendingMax, connectionsPerIp, connectionsPerGroup } = this.#options
+    const waiting = [...this.#sockets].filter(([, { isPending }]) => isPending).map(([socket]) => socket)
+    assert.deepEqual([...this.#queue], waiting)
+    checkCounts(this.#pendingOf, pending.map(pendingGroup), pendingMax)
+    assert.ok(this.#queue.size <= pendingMax)
+    checkCounts(this.#pending, subscribersOf(pending), pendingPerIp)
+    checkCounts(this.#connections, subscribersOf(admitted), connectionsPerIp)
+    const groups = admitted.flatMap(({ group }) => group ?? [])
+    checkCounts(this.#groups, groups, connectionsPerGroup)
   }
+
+  #refusal(
+    subscriber: Subscriber,
+    group: Group,
+  ): Extract<DropReason, 'ip-limit' | 'group-limit'> | undefined {
+    const { pendingPerIp, connectionsPerIp, connectionsPerGroup } = this.#options
+    if ((this.#pending.get(subscriber) ?? 0) >= pendingPerIp) return 'ip-limit'
+    if ((this.#connections.get(subscriber) ?? 0) >= connectionsPerIp) return 'ip-limit'
+    return (this.#groups.get(group) ?? 0) >= connectionsPerGroup ? 'group-limit' : undefined
+  }
+
+  /** The oldest pending socket of a group that has most of them. */
+  #victim(): SocketId | undefined {
+    const most = Math.max(...this.#pendingOf.values())
+    for (const socket of this.#queue) {
+      const admitted = this.#sockets.get(socket)
+      assert.ok(admitted !== undefined)
+      if (this.#pendingOf.get(pendingGroup(admitted)) === most) return socket
+    }
+    return undefined
+  }
+}
+
+/** What a socket counts for among the pending ones. */
+function pendingGroup({ subscriber, group }: Admitted): Group {
+  return group ?? `exempt:${subscriber}`
+}
+
+/** Of those that have limits of their own. */
+function subscribersOf(admitted: readonly Admitted[]): Subscriber[] {
+  return admitted.flatMap(({ subscriber, group }) => (group === undefined ? [] : subscriber))
 }
 
 function increase<K>(counts: Counts<K>, key: K): void {

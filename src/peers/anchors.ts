@@ -12,8 +12,10 @@
  *   otherwise the quickest to answer after a restart would win.
  * - It is written when it changes, at most every `PERIOD_MS`, and after `SOON_MS` already for the first time and while
  *   it is shorter than it could be. Not only at a clean stop: who can crash a node would then also take its anchors.
- * - Each trial is counted, and written, before its dial. Ten minutes of connection clear the count; at `TRIALS_MAX` the
- *   anchor is given up. An anchor that crashes us would otherwise be dialled at every start for ever.
+ * - Each trial is counted, and written, before its dial. A minute of connection clears the count, and so does a stop in
+ *   order; at `TRIALS_MAX` the anchor is given up. An anchor that crashes us would otherwise be dialled at every start for
+ *   ever. One anchor at a start, no more: whoever can crash us within a minute, again and again, would otherwise take
+ *   all of them at once.
  * - A dial that fails while nobody answers at all is no trial, and the anchors are dialled again, first, as soon as we
  *   dial at all; the same when the last outbound connection is lost. A cut line is as good as a restart to an attacker.
  * - Those that cannot be reached stay on the list until connected ones take their places: a node that starts offline
@@ -42,7 +44,7 @@ export interface AnchorCandidate {
 /** After so many bad trials an anchor is given up. */
 export const TRIALS_MAX = 3
 
-const PROVEN_MS = 600_000
+const PROVEN_MS = 60_000
 const SOON_MS = 60_000
 const PERIOD_MS = 600_000
 /** How long a lost one keeps its place. */
@@ -68,9 +70,11 @@ export class Anchors {
   /** @param saved as they were written last; those that have failed too often are dropped */
   constructor(max: number, saved: readonly Anchor[]) {
     this.#max = max
-    const good = saved.filter(anchor => anchor.trials < TRIALS_MAX)
-    for (const { endpoint, peer, trials } of good) {
-      if (this.#entries.length < max && !this.has(endpoint))
+    const bad = saved.find(anchor => anchor.trials >= TRIALS_MAX)
+    for (const anchor of saved) {
+      const { endpoint, peer } = anchor
+      const trials = Math.min(anchor.trials, TRIALS_MAX - 1)
+      if (anchor !== bad && this.#entries.length < max && !this.has(endpoint))
         this.#entries.push({ endpoint, peer, trials, lostAtMs: NEVER, state: 'waiting' })
     }
     this.#hasChanged = max > 0 && this.#entries.length < saved.length
@@ -122,6 +126,11 @@ export class Anchors {
     const entry = this.#of(endpoint)
     if (entry?.state === 'dialling') this.#count(entry, -1)
     if (entry !== undefined) entry.state = 'lost'
+  }
+
+  /** The node stops in order: whoever is up has not hurt it. */
+  clear(): void {
+    for (const entry of this.#entries) if (entry.state === 'up') this.#count(entry, -entry.trials)
   }
 
   lost(endpoint: Endpoint, nowMs: number): void {

@@ -9,10 +9,8 @@
  *   back in the same second.
  * - A connection that stood for `redialMaxMs` has proved the address good: the pause starts small again. Why not
  *   on every success: a peer that accepts and closes at once would be dialled twice a second for ever.
- * - Bootstrap addresses are dialled only while there is no connection at all: they belong to everyone.
  * - Several addresses of one peer share its connection.
- * - Wanting an address twice is wanting it once: a dial that is under way is not begun again. A bootstrap address
- *   that shall be kept loses its pause.
+ * - Wanting an address twice is wanting it once: a dial that is under way is not begun again.
  */
 import assert from 'node:assert/strict'
 import type { RandomSource } from '../core/ports.ts'
@@ -23,12 +21,9 @@ export interface ConnectorOptions {
   readonly redialMaxMs: number
 }
 
-/** `kept`: connected as long as the node runs. `bootstrap`: a way in, for a node that knows nobody. */
-export type Purpose = 'kept' | 'bootstrap'
-
 export type ConnectorEvent =
   /** `peer`: the one that was reached there a moment ago, if somebody has dialled it already. */
-  | { type: 'want'; address: Address; purpose: Purpose; peer?: PeerId }
+  | { type: 'want'; address: Address; peer?: PeerId }
   | { type: 'forget'; peer: PeerId }
   | { type: 'dialled'; address: Address; peer: PeerId }
   | { type: 'failed'; address: Address }
@@ -43,7 +38,6 @@ export const WANTED_MAX = 1_000
 
 interface Wanted {
   readonly address: Address
-  purpose: Purpose
   /** The peer at the address: known from its `/p2p/` part, or once it was reached. */
   peer: PeerId | undefined
   state: 'waiting' | 'dialling' | 'connected'
@@ -70,7 +64,7 @@ export class Connector {
 
   /** Whether one of the addresses that are kept connected is this peer's. */
   isKept(peer: PeerId): boolean {
-    return this.#of(peer).some(wanted => wanted.purpose === 'kept')
+    return this.#of(peer).length > 0
   }
 
   handle(event: ConnectorEvent, nowMs: number): ConnectorAction[] {
@@ -105,16 +99,11 @@ export class Connector {
   }
 
   #onWant(event: Extract<ConnectorEvent, { type: 'want' }>, nowMs: number): void {
-    const { address, purpose } = event
+    const { address } = event
     const known = this.#wanted.get(address)
     if (known === undefined && this.isFull) return
-    const wanted = known ?? newlyWanted(address, purpose, nowMs)
+    const wanted = known ?? newlyWanted(address, nowMs)
     this.#wanted.set(address, wanted)
-    if (purpose === 'kept' && wanted.purpose === 'bootstrap') {
-      wanted.purpose = 'kept'
-      wanted.failures = 0
-      wanted.dialAtMs = nowMs
-    }
     wanted.peer = event.peer ?? wanted.peer
     const isConnected = wanted.peer !== undefined && this.#peers.has(wanted.peer)
     if (isConnected === (wanted.state === 'connected')) return
@@ -153,7 +142,6 @@ export class Connector {
     const actions: ConnectorAction[] = []
     for (const wanted of this.#wanted.values()) {
       if (wanted.state !== 'waiting' || wanted.dialAtMs > nowMs) continue
-      if (wanted.purpose === 'bootstrap' && this.#peers.size > 0) continue
       wanted.state = 'dialling'
       actions.push({ type: 'dial', address: wanted.address })
     }
@@ -173,7 +161,7 @@ export class Connector {
   }
 }
 
-function newlyWanted(address: Address, purpose: Purpose, nowMs: number): Wanted {
+function newlyWanted(address: Address, nowMs: number): Wanted {
   const peer = /\/p2p\/([^/]+)$/.exec(address)?.[1]
-  return { address, purpose, peer, state: 'waiting', failures: 0, dialAtMs: nowMs, sinceMs: nowMs }
+  return { address, peer, state: 'waiting', failures: 0, dialAtMs: nowMs, sinceMs: nowMs }
 }

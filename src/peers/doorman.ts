@@ -8,7 +8,8 @@
  *   while the answer was waited for is asked anew: the newcomer may have gone, or another one may have come first.
  * - Two peers that dial each other at the same moment keep the connection that the smaller peer id dialled, so that both
  *   keep the same one.
- * - Limits by IP address and group are `admission.ts`; a discouraged address gets in while there is plenty of room.
+ * - Limits by IP address and group, and who goes when too many are in their handshakes, are `admission.ts`; a
+ *   discouraged address gets in while there is plenty of room.
  * - Parts of libp2p that dial by themselves (Kademlia) get `HINTS_MAX` connections in all.
  */
 import assert from 'node:assert/strict'
@@ -30,7 +31,7 @@ export interface DoormanParts {
   isCrowded(): boolean
   /** Connections that parts of libp2p have dialled. */
   hints(): number
-  /** Whether a connected peer answers, within a second or two. A connection that is not open yet is waited for. Never rejects. */
+  /** Whether a peer answers, within a second or two. A connection that is not open yet is waited for. Never rejects. */
   answers(peer: PeerId): Promise<boolean>
   /** Ends a socket at once. */
   cut(socket: SocketId): void
@@ -105,7 +106,12 @@ export class PeersDoorman implements Doorman {
     const { bans, discouraged, admission, clock, isCrowded } = this.#parts
     if (bans.match(ip, undefined, clock.wallMs()) !== undefined) return 'banned'
     if (isCrowded() && discouraged.has(undefined, ip)) return 'discouraged'
-    return admission.accept(socket, ip)
+    const admittance = admission.accept(socket, ip)
+    if (admittance === undefined) return undefined
+    if ('refuse' in admittance) return admittance.refuse
+    this.#parts.refused('evicted', 'inbound')
+    this.#parts.cut(admittance.evict)
+    return undefined
   }
 
   #identity({ peer, address, direction }: Arrival): DropReason | undefined {

@@ -1,17 +1,19 @@
 /**
  * The actor of kept addresses: the dials that `connector.ts` asks for, and what becomes of them.
  */
-import type { Clock, Counter, Host, Log, RandomSource } from '../core/ports.ts'
+import type { Clock, Counter, Host, Log, RandomSource, Resolver } from '../core/ports.ts'
 import type { Address, PeerId } from '../core/types.ts'
 import { Connector, type ConnectorAction, type ConnectorEvent, type ConnectorOptions } from './connector.ts'
 import { duplicateOf } from './denial.ts'
+import { dialNamed } from './named.ts'
 
 export interface KeptParts {
   readonly host: Host
+  readonly resolver: Resolver
   readonly clock: Clock
   readonly random: RandomSource
   readonly log: Log
-  readonly dials: Counter<'purpose' | 'result'>
+  readonly dials: Counter<'purpose' | 'source' | 'result'>
   /** Ends every dial. */
   readonly signal: AbortSignal
   /** An address has turned out to be this peer's. */
@@ -41,11 +43,11 @@ export class Kept {
   }
 
   async #dial({ address }: ConnectorAction): Promise<void> {
-    const { host, signal } = this.#parts
+    const { signal } = this.#parts
     if (signal.aborted) return
     let peer: PeerId
     try {
-      peer = await host.dial(address, signal)
+      peer = await dialNamed(address, this.#parts, signal)
     } catch (error) {
       if (signal.aborted) return
       // An address that does not say whose it is may turn out to be a connected peer's.
@@ -61,14 +63,14 @@ export class Kept {
     const { host, dials } = this.#parts
     const isOpen = host.connections().some(connection => connection.peer === peer)
     if (!isOpen) return this.#onFailed(address, 'it is not connected after all')
-    dials.inc({ purpose: 'kept', result: 'ok' })
+    dials.inc({ purpose: 'kept', source: 'manual', result: 'ok' })
     this.feed({ type: 'dialled', address, peer })
     this.#parts.found(peer)
   }
 
   #onFailed(address: Address, reason: string): void {
     const { dials, log } = this.#parts
-    dials.inc({ purpose: 'kept', result: 'failed' })
+    dials.inc({ purpose: 'kept', source: 'manual', result: 'failed' })
     log.info('could not connect, will try again', { address, reason })
     this.feed({ type: 'failed', address })
   }

@@ -9,6 +9,7 @@ import type { AddressBook } from './address-book.ts'
 import type { AnchorKeeper } from './anchor-keeper.ts'
 import type { Anchor } from './anchors.ts'
 import type { BanKeeper } from './ban-keeper.ts'
+import type { OutboundOptions } from './outbound.ts'
 
 export interface PeersOptions {
   readonly network: string
@@ -31,6 +32,7 @@ export interface PeersOptions {
     readonly inboundMax: number
     readonly perIpMax: number
     readonly pendingPerIpMax: number
+    readonly pendingInboundMax: number
     readonly perGroupMax: number
     readonly groupRules: GroupRules
     readonly feelerPeriodMs: number
@@ -63,4 +65,20 @@ export interface PeersState {
   readonly bans: BanKeeper
   readonly anchors: readonly Anchor[]
   readonly anchorKeeper: AnchorKeeper
+}
+
+/** Dials that fill places at once: more would be a burst at whoever fills the book. */
+const PARALLEL_DIALS = 4
+
+/** The machine of outbound connections speaks of its own matters alone. */
+export function outboundOptions({ connections }: PeersOptions): OutboundOptions {
+  const { outboundTarget, anchors, redialMinMs, redialMaxMs } = connections
+  return {
+    ...connections,
+    target: outboundTarget,
+    anchors: Math.min(anchors, outboundTarget),
+    parallelDials: PARALLEL_DIALS,
+    offlineMinMs: redialMinMs,
+    offlineMaxMs: redialMaxMs,
+  }
 }

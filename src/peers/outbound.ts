@@ -23,13 +23,13 @@
  * `closed`, whoever closes it. What is answered without having been asked changes nothing.
  */
 import assert from 'node:assert/strict'
-import type { DropReason } from '../core/drops.ts'
 import type { Endpoint, Group, GroupRules } from '../core/endpoint.ts'
 import type { RandomSource } from '../core/ports.ts'
 import type { PeerId } from '../core/types.ts'
 import { type Anchor, Anchors } from './anchors.ts'
 import { Candidates } from './candidates.ts'
 import { Outage } from './outage.ts'
+import type { DialResult, OutboundAction, OutboundCounts, OutboundEvent } from './outbound-event.ts'
 import { Pace } from './pace.ts'
 import type { DialBook } from './pick.ts'
 import { type DialPurpose, groupsUnder, type Place, Places } from './places.ts'
@@ -61,41 +61,10 @@ export interface OutboundParts {
   readonly groupOf?: (endpoint: Endpoint) => Group | undefined
 }
 
-export type OutboundEvent =
-  | { type: 'tick' }
-  /** A dial that was asked for ended without an answer: refused by the host, unreachable, timeout. */
-  | { type: 'failed'; endpoint: Endpoint }
-  /** Somebody answered a dial and is of no use; `peer` if it proved who it is. */
-  | { type: 'refused'; endpoint: Endpoint; reason: DropReason; peer?: PeerId | undefined }
-  /** A dial ended with a peer of our network, handshake done. */
-  | { type: 'greeted'; endpoint: Endpoint; peer: PeerId }
-  /** A peer that had greeted is gone. */
-  | { type: 'closed'; peer: PeerId }
-  /** A peer that is not ours to manage (inbound, manual) has connected. */
-  | { type: 'peer'; peer: PeerId }
-  | { type: 'gone'; peer: PeerId }
-  /** The book has new addresses. */
-  | { type: 'learned' }
-
-export type OutboundAction =
-  /** `peer`: who must be there; any peer will do without it. */
-  | { type: 'dial'; endpoint: Endpoint; purpose: DialPurpose; peer?: PeerId }
-  | { type: 'drop'; peer: PeerId; reason: 'feeler' | 'rotated' | 'surplus' }
-  | { type: 'seek' }
-  /** To be on disk before the next action is carried out. */
-  | { type: 'anchors'; anchors: readonly Anchor[] }
-
-export type DialResult = 'greeted' | 'refused' | 'failed'
-
-export interface OutboundCounts {
-  readonly established: number
-  readonly anchors: number
-  readonly dialling: number
-  /** Since the start. */
-  readonly results: Readonly<Record<DialPurpose, Readonly<Record<DialResult, number>>>>
-}
-
 const none = (): Record<DialResult, number> => ({ greeted: 0, refused: 0, failed: 0 })
+
+/** How often it is noted that connected peers are reached. */
+const REFRESH_MS = 6 * 3_600_000
 
 export class Outbound {
   readonly #options: OutboundOptions
@@ -112,6 +81,8 @@ export class Outbound {
   #isOffline = false
   #feelerAtMs: number | undefined
   #rotationAtMs: number | undefined
+  #refreshedAtMs = Number.NEGATIVE_INFINITY
+  #isStopped = false
   // The event that is being handled.
   #nowMs = 0
   #wallMs = 0
@@ -154,8 +125,10 @@ export class Outbound {
     this.#nowMs = nowMs
     this.#wallMs = wallMs
     this.#actions = []
+    if (this.#isStopped) return []
     this.#note(event)
-    if (this.#options.target > 0) {
+    if (event.type === 'stop') this.#onStop()
+    else if (this.#options.target > 0) {
       this.#dialAnchors()
       this.#fill()
       this.#rotate()
@@ -199,9 +172,34 @@ export class Outbound {
         return this.#pace.stir(this.#nowMs)
       case 'learned':
         return this.#pace.stir(this.#nowMs)
+      case 'manual':
+        return this.#onManual(event.peer)
       case 'tick':
+        return this.#refresh()
+      case 'stop':
         return
     }
+  }
+
+  #onManual(peer: PeerId): void {
+    const place = this.#places.close(peer)
+    if (place === undefined) return
+    this.#anchors.lost(place.endpoint, this.#nowMs)
+    this.#places.join(peer)
+    this.#pace.wake()
+  }
+
+  #onStop(): void {
+    this.#isStopped = true
+    this.#anchors.clear()
+    this.#writeAnchors()
+  }
+
+  /** Who is connected for weeks is still reached: only what was reached of late is told to others. */
+  #refresh(): void {
+    if (this.#nowMs - this.#refreshedAtMs < REFRESH_MS) return
+    this.#refreshedAtMs = this.#nowMs
+    for (const { endpoint, peer } of this.#places.kept()) this.#parts.book.good(endpoint, peer, this.#wallMs)
   }
 
   #onFailed(endpoint: Endpoint): void {

@@ -24,14 +24,10 @@ import type { PeerId } from '../core/types.ts'
 import type { AddressBook, Heard } from './address-book.ts'
 import type { Anchor } from './anchors.ts'
 import { denialOf } from './denial.ts'
-import {
-  Outbound,
-  type OutboundAction,
-  type OutboundCounts,
-  type OutboundEvent,
-  type OutboundOptions,
-} from './outbound.ts'
+import { Outbound, type OutboundOptions } from './outbound.ts'
+import type { OutboundAction, OutboundCounts, OutboundEvent } from './outbound-event.ts'
 import { type Claims, Probes, type ProbesEvent } from './probes.ts'
+import { pause } from './reach.ts'
 import type { Member } from './roster.ts'
 import type { Role, Source } from './view.ts'
 
@@ -42,7 +38,7 @@ export interface OutreachParts {
   readonly random: RandomSource
   /** Whether an endpoint may be dialled and told of: not banned, not ours, not of another network. */
   readonly isWelcome: (endpoint: Endpoint) => boolean
-  readonly dials: Counter<'purpose' | 'result'>
+  readonly dials: Counter<'purpose' | 'source' | 'result'>
 }
 
 export interface OutreachEvents {
@@ -68,6 +64,9 @@ interface Dial {
   peer: PeerId | undefined
 }
 
+/** For a write of a few hundred bytes. */
+const WRITE_TIMEOUT_MS = 5_000
+
 export class Outreach {
   readonly #options: OutboundOptions
   readonly #parts: OutreachParts
@@ -76,6 +75,7 @@ export class Outreach {
   readonly #probes = new Probes()
   readonly #dials = new Map<Endpoint, Dial>()
   readonly #abort = new AbortController()
+  #isStopped = false
 
   constructor(
     options: OutboundOptions,
@@ -94,8 +94,17 @@ export class Outreach {
     return this.#outbound.counts()
   }
 
-  /** Dials that are under way are given up. */
-  stop(): void {
+  /** A peer is wanted by the user from now on. */
+  manual(peer: PeerId): void {
+    this.#feed({ type: 'manual', peer })
+  }
+
+  /** Dials that are under way are given up, and none begins. To be called while connections are still open. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    const { clock } = this.#parts
+    const [last] = this.#outbound.handle({ type: 'stop' }, clock.nowMs(), clock.wallMs())
+    if (last?.type === 'anchors') await this.#write(last.anchors)
     this.#abort.abort()
   }
 
@@ -205,6 +214,11 @@ export class Outreach {
     return [...here, ...(guess === undefined ? [] : [guess]), ...usable.filter(it => !here.includes(it))]
   }
 
+  /** Where we have an address from; one that the book has dropped meanwhile is nobody's. */
+  #sourceOf(endpoint: Endpoint): Source | 'forgotten' {
+    return this.#parts.book.get(endpoint)?.source ?? 'forgotten'
+  }
+
   #isReached(endpoint: Endpoint): boolean {
     return (this.#parts.book.get(endpoint)?.lastSuccessMs ?? 0) > 0
   }
@@ -216,9 +230,20 @@ export class Outreach {
 
   async #runAll(actions: readonly OutboundAction[]): Promise<void> {
     for (const action of actions) {
-      if (action.type === 'anchors') await this.#events.anchors(action.anchors)
+      if (this.#isStopped) return
+      if (action.type === 'anchors') await this.#write(action.anchors)
       else this.#run(action)
     }
+  }
+
+  /** A disk that hangs must not hold up the dials behind it for ever. */
+  async #write(anchors: readonly Anchor[]): Promise<void> {
+    const late = new AbortController()
+    await Promise.race([
+      this.#events.anchors(anchors),
+      pause(this.#parts.clock, WRITE_TIMEOUT_MS, AbortSignal.any([late.signal, this.#abort.signal])),
+    ])
+    late.abort()
   }
 
   #feedProbes(event: ProbesEvent): void {
@@ -227,7 +252,6 @@ export class Outreach {
   }
 
   #run(action: Exclude<OutboundAction, { type: 'anchors' }>): void {
-    if (this.#abort.signal.aborted) return
     switch (action.type) {
       case 'dial':
         void this.#dial(action)
@@ -269,7 +293,7 @@ export class Outreach {
     const dial = this.#dials.get(endpoint)
     if (dial === undefined) return
     this.#dials.delete(endpoint)
-    this.#parts.dials.inc({ purpose: dial.purpose, result })
+    this.#parts.dials.inc({ purpose: dial.purpose, source: this.#sourceOf(endpoint), result })
     this.#feed(event)
   }
 
@@ -278,11 +302,13 @@ export class Outreach {
    * when the answer is there: otherwise it would be dialled twice, for a place as well.
    */
   async #tryOut({ peer, group, endpoints: [likely, ...others] }: Claims): Promise<void> {
+    if (this.#isStopped) return
     const { book, clock } = this.#parts
     const told: Told = { source: 'hello', group, lastHeardMs: clock.wallMs() }
     this.learn(others, told)
     if (likely === undefined) return
     const isReached = !this.#isReached(likely) && (await this.#probe(peer, likely))
+    if (this.#isStopped) return
     this.learn([likely], told)
     if (isReached) book.good(likely, peer, clock.wallMs())
   }
@@ -297,10 +323,11 @@ export class Outreach {
       const other = await host.dial(addressOf(endpoint), this.#abort.signal)
       this.#events.drop(other, 'feeler')
     } catch (error) {
+      if (this.#abort.signal.aborted) return false
       const denial = denialOf(error)
       isSame = denial?.reason === 'duplicate' && denial.peer === peer
     }
-    dials.inc({ purpose: 'probe', result: isSame ? 'reached' : 'failed' })
+    dials.inc({ purpose: 'probe', source: 'hello', result: isSame ? 'reached' : 'failed' })
     return isSame
   }
 }

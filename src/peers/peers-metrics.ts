@@ -2,7 +2,7 @@
  * The metrics of peers. What changes rarely is read when the metrics are; decisions are counted where they are made.
  */
 import type { Counter, Metrics } from '../core/ports.ts'
-import type { OutboundCounts } from './outbound.ts'
+import type { OutboundCounts } from './outbound-event.ts'
 import type { AddressStats, PeerInfo, Role } from './view.ts'
 
 /** What there is at the moment. */
@@ -17,7 +17,8 @@ export interface Readings {
 }
 
 export interface PeersCounters {
-  readonly dials: Counter<'purpose' | 'result'>
+  /** `source` is where the address came from. */
+  readonly dials: Counter<'purpose' | 'source' | 'result'>
   /** `reason` is a `DropReason`. */
   readonly drops: Counter<'reason'>
   readonly offences: Counter<'offence'>
@@ -25,7 +26,9 @@ export interface PeersCounters {
 
 const ROLES: readonly Role[] = ['manual', 'outbound', 'anchor', 'feeler', 'inbound', 'hint']
 
-export function peersMetrics(metrics: Metrics, read: () => Readings): PeersCounters {
+/** @param read called once for each time that the metrics are read, though several of them need it */
+export function peersMetrics(metrics: Metrics, readNow: () => Readings): PeersCounters {
+  const read = once(readNow)
   metrics.gaugeFrom('floodgate_peers', 'Connected peers by who dialled', ['direction'], () =>
     (['inbound', 'outbound'] as const).map(direction => [
       { direction },
@@ -55,10 +58,28 @@ export function peersMetrics(metrics: Metrics, read: () => Readings): PeersCount
     () => [[{}, read().ignored]],
   )
   return {
-    dials: metrics.counter('floodgate_dials_total', 'Dials by purpose and result', ['purpose', 'result']),
+    dials: metrics.counter('floodgate_dials_total', 'Dials by purpose, source of the address, and result', [
+      'purpose',
+      'source',
+      'result',
+    ]),
     drops: metrics.counter('floodgate_drops_total', 'Connections closed or refused by us, by reason', [
       'reason',
     ]),
     offences: metrics.counter('floodgate_offences_total', 'Misbehaviour of peers', ['offence']),
+  }
+}
+
+/** The same value until whatever runs now has ended: a book of 80,000 addresses is not to be counted for each metric. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    if (made === undefined) {
+      made = { value: make() }
+      queueMicrotask(() => {
+        made = undefined
+      })
+    }
+    return made.value
   }
 }

@@ -20,7 +20,7 @@ import { Exchanges } from './exchanges.ts'
 import { Handshakes } from './handshakes.ts'
 import type { Hello } from './hello.ts'
 import { Kept } from './kept.ts'
-import type { PeersOptions, PeersParts, PeersState } from './materials.ts'
+import { outboundOptions, type PeersOptions, type PeersParts, type PeersState } from './materials.ts'
 import { Outreach } from './outreach.ts'
 import { peersMetrics, type Readings } from './peers-metrics.ts'
 import { reach } from './reach.ts'
@@ -100,7 +100,7 @@ export class Peers implements HostEvents {
   /** Begins to dial. */
   start(): void {
     const { peers } = this.#options
-    for (const address of peers) this.#kept.feed({ type: 'want', address, purpose: 'kept' })
+    for (const address of peers) this.#kept.feed({ type: 'want', address })
     const refused = new Set(peers).size - WANTED_MAX
     if (refused > 0) this.#parts.log.warn('too many addresses: the last ones are not used', { refused })
     const { clock } = this.#parts
@@ -111,7 +111,7 @@ export class Peers implements HostEvents {
   async stop(): Promise<void> {
     for (const stop of this.#stopTicks) stop()
     this.#abort.abort()
-    this.#outreach?.stop()
+    await this.#outreach?.stop()
     this.#seeds?.stop()
     await Promise.all([...this.#roster].map(({ peer }) => this.#handshakes.leave(peer, 'stopping')))
   }
@@ -143,7 +143,7 @@ export class Peers implements HostEvents {
     const signals = options.signal === undefined ? [this.#abort.signal] : [this.#abort.signal, options.signal]
     const signal = AbortSignal.any(signals)
     const peer = await reach(address, { ...this.#parts, roster: this.#roster, signal })
-    if (options.keep === true) this.#kept.feed({ type: 'want', address, purpose: 'kept', peer })
+    if (options.keep === true) this.#kept.feed({ type: 'want', address, peer })
     this.#onWanted(peer)
     return peer
   }
@@ -165,8 +165,7 @@ export class Peers implements HostEvents {
     const ban = await this.#state.bans.ban(target, { ...options, nowMs: clock.wallMs() })
     log.warn('banned', { target: ban.target, untilMs: ban.untilMs, reason: ban.reason })
     this.#outreach?.forget(endpoint => !this.#standing.welcome.isUnbanned(endpoint))
-    const { bans } = this.#state.bans
-    const hit = [...this.#roster].filter(({ ip, peer }) => bans.match(ip, peer, clock.wallMs()) !== undefined)
+    const hit = [...this.#roster].filter(member => this.#isBanned(member))
     await Promise.all(hit.map(({ peer }) => this.#close(peer, 'banned')))
     return ban
   }
@@ -191,7 +190,7 @@ export class Peers implements HostEvents {
   connected(connection: ConnectionInfo): void {
     const { peer, direction } = connection
     this.#kept.feed({ type: 'connected', peer })
-    const member = this.#roster.add(connection)
+    const member = this.#roster.add(connection, this.#parts.clock.nowMs())
     if (member !== undefined) this.#onNew(member)
     this.#handshakes.connected(peer, direction)
   }
@@ -234,12 +233,19 @@ export class Peers implements HostEvents {
     this.#parts.log.debug('connected', { peer, address, direction })
     this.#outreach?.connected(member)
     this.#standing.connected(member)
+    // It may have been banned since the doorman let it in.
+    if (this.#isBanned(member)) void this.#close(peer, 'banned')
+  }
+
+  #isBanned({ ip, peer }: Member): boolean {
+    return this.#state.bans.bans.match(ip, peer, this.#parts.clock.wallMs()) !== undefined
   }
 
   /** The user wants a peer that may have been there already. */
   #onWanted(peer: PeerId): void {
     const member = this.#roster.get(peer)
     if (member !== undefined) this.#standing.weigh(member)
+    this.#outreach?.manual(peer)
   }
 
   #onGreeted(peer: PeerId, hello: Hello): void {
@@ -272,7 +278,7 @@ export class Peers implements HostEvents {
     const endpoint = this.#roster.get(peer)?.endpoint
     if (endpoint === undefined) return
     this.#standing.welcome.rest(endpoint, 'network')
-    this.#outreach?.forget(other => other === endpoint)
+    this.#state.book.remove(endpoint)
   }
 
   #onGoodbye(peer: PeerId, reason: DropReason | 'unknown'): void {
@@ -290,9 +296,9 @@ export class Peers implements HostEvents {
 
   #review(): void {
     this.#standing.review()
-    const youngMs = this.#parts.clock.wallMs() - HINT_MS
+    const youngMs = this.#parts.clock.nowMs() - HINT_MS
     for (const member of this.#roster) {
-      if (member.openedAtMs < youngMs && this.#roleOf(member) === 'hint') this.#drop(member.peer, 'hint')
+      if (member.sinceMs < youngMs && this.#roleOf(member) === 'hint') this.#drop(member.peer, 'hint')
     }
     void this.#state.bans.sweep(this.#parts.clock.wallMs())
   }
@@ -332,18 +338,13 @@ export class Peers implements HostEvents {
     })
   }
 
-  #newOutreach(dials: Counter<'purpose' | 'result'>): Outreach {
-    const { connections } = this.#options
+  #newOutreach(dials: Counter<'purpose' | 'source' | 'result'>): Outreach {
     const { book, anchors, anchorKeeper } = this.#state
+    const { welcome } = this.#standing
     return new Outreach(
-      {
-        ...connections,
-        target: connections.outboundTarget,
-        offlineMinMs: connections.redialMinMs,
-        offlineMaxMs: connections.redialMaxMs,
-      },
+      outboundOptions(this.#options),
       anchors,
-      { ...this.#parts, book, dials, isWelcome: endpoint => this.#standing.welcome.isWelcome(endpoint) },
+      { ...this.#parts, book, dials, isWelcome: endpoint => welcome.isWelcome(endpoint) },
       {
         drop: (peer, reason) => this.#drop(peer, reason),
         seek: () => void this.#seeds?.seek(),

@@ -7,13 +7,15 @@
  */
 import { DROP_REASONS } from '../core/drops.ts'
 import { FloodgateError } from '../core/errors.ts'
-import type { Clock, Host } from '../core/ports.ts'
+import type { Clock, Host, Resolver } from '../core/ports.ts'
 import type { Address, PeerId } from '../core/types.ts'
 import { duplicateOf } from './denial.ts'
+import { dialNamed } from './named.ts'
 import type { Roster } from './roster.ts'
 
 export interface ReachParts {
   readonly host: Host
+  readonly resolver: Resolver
   readonly clock: Clock
   readonly roster: Roster
   /** Ends it with its reason. */
@@ -39,9 +41,9 @@ export async function reach(address: Address, parts: ReachParts): Promise<PeerId
 }
 
 /** A peer that is connected by another way is reached as well. */
-async function dial(address: Address, { host, signal }: ReachParts): Promise<PeerId> {
+async function dial(address: Address, parts: ReachParts): Promise<PeerId> {
   try {
-    return await host.dial(address, signal)
+    return await dialNamed(address, parts, parts.signal)
   } catch (error) {
     const peer = duplicateOf(error)
     if (peer === undefined) throw error
@@ -49,7 +51,8 @@ async function dial(address: Address, { host, signal }: ReachParts): Promise<Pee
   }
 }
 
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after a time, or when the signal ends it. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const stop = clock.every(ms, resolve)
   const end = (): void => resolve()

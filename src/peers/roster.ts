@@ -15,7 +15,10 @@ export interface Member {
   readonly ip: string
   readonly group: Group
   readonly direction: Direction
+  /** Since the Unix epoch, for people. */
   readonly openedAtMs: number
+  /** Monotonic, for rules. */
+  readonly sinceMs: number
   /** What we dialled; undefined for one that dialled us, and where we dialled a name. */
   readonly endpoint: Endpoint | undefined
   /** Where it says that it listens. */
@@ -42,7 +45,7 @@ export class Roster {
   }
 
   /** @returns the new member; undefined when the peer is there already */
-  add(connection: ConnectionInfo): Member | undefined {
+  add(connection: ConnectionInfo, nowMs: number): Member | undefined {
     const { peer, address, direction, openedAtMs } = connection
     if (this.#members.has(peer)) return undefined
     const ip = ipOf(address) ?? ''
@@ -53,6 +56,7 @@ export class Roster {
       group: groupOf(ip),
       direction,
       openedAtMs,
+      sinceMs: nowMs,
       endpoint: direction === 'outbound' ? endpointOf(address) : undefined,
       listens: [],
       agent: '',

@@ -3,8 +3,9 @@
  * list.
  *
  * Rules:
- * - The cheap and shared sources come first, and the next one only when those before it gave nothing, or not enough:
- *   who seeks again within `AGAIN_MS` gets the next source. The bootstrap list, which belongs to everyone, is last.
+ * - They take turns: DNS first, then a walk, then the bootstrap list, which belongs to everyone; a question goes on to the
+ *   next one until one gives something new. Who seeks again gets the one after that: a seed that always names something
+ *   new must not keep the others from being asked.
  * - Three seeds are asked at a time, in random order, and what one may answer is capped (`dns-seeds.ts`): a seed that
  *   lies must not fill the book alone. Its answers share one source group there.
  * - A dead name costs its deadline and a log line. Nothing here holds up a start.
@@ -36,9 +37,6 @@ export interface SeedsParts {
 /** Takes addresses, and answers how many of them were new. `told` names who told them, for the book's source group. */
 export type Learn = (endpoints: readonly Endpoint[], source: Source, told: string) => number
 
-/** Who seeks again within this time has not found enough. */
-const AGAIN_MS = 60_000
-
 const SEEDS_AT_ONCE = 3
 
 export class Seeds {
@@ -48,7 +46,6 @@ export class Seeds {
   readonly #asked: Counter<'source' | 'result'>
   /** Which source is next. */
   #stage = 0
-  #askedAtMs = Number.NEGATIVE_INFINITY
   #isBusy = false
   #isStopped = false
 
@@ -66,9 +63,6 @@ export class Seeds {
   /** Asks the next source, and those after it until one gives something new. While that runs, further calls do nothing. */
   async seek(): Promise<void> {
     if (this.#isBusy || this.#isStopped) return
-    const nowMs = this.#parts.clock.nowMs()
-    if (nowMs - this.#askedAtMs > AGAIN_MS) this.#stage = 0
-    this.#askedAtMs = nowMs
     this.#isBusy = true
     try {
       const stages = [() => this.#askDns(), () => this.#walk(), () => this.#askBootstrap()]

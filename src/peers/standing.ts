@@ -53,7 +53,9 @@ export class Standing {
     this.#roster = roster
     const { connections, score, interop } = options
     const { random, host, clock } = parts
-    this.#scores = new Scores(score)
+    const { discourageBelow, ...line } = score
+    // Without a line of its own, twice as far down as the drop line.
+    this.#scores = new Scores(discourageBelow === null ? line : { ...line, discourageBelow })
     this.#discouraged = new Discouraged(connections)
     const key = Array.from({ length: 4 }, () => random()).join()
     this.#inbound = new Inbound({ ...connections, interop, key })
@@ -139,6 +141,7 @@ export class Standing {
 function newAdmission({ connections }: PeersOptions): Admission {
   return new Admission({
     pendingPerIp: connections.pendingPerIpMax,
+    pendingMax: connections.pendingInboundMax,
     connectionsPerIp: connections.perIpMax,
     connectionsPerGroup: connections.perGroupMax,
     groupRules: connections.groupRules,

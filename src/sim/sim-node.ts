@@ -26,7 +26,7 @@ export const PORT = 9_000
 export const NETWORK = 'sim'
 
 /** The simulated network has no DNS. */
-const NO_NAMES: Resolver = { txt: async () => [], ips: async () => [] }
+const NO_NAMES: Resolver = { txt: async () => [], ips: async () => [], lookup: async () => [] }
 
 export interface SimNodeOptions {
   /** On top of the simulator's: preset `wan`, no log lines, listening on the host's address. */

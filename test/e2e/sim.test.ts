@@ -59,16 +59,36 @@ events:
   - { at: 14s, kind: reset, share: 20% }
   - { at: 16s, kind: rates, for: 5s, nodes: n2..n3, up: 1mbit }
   - { at: 22s, kind: restart, nodes: n4 }
+  - { at: 28s, kind: mark }
 attackers:
   - { kind: sybil, count: 2, connections: 4 }
   - { kind: spam, count: 1, connections: 4, rate: 2/s }
   - { kind: slow-reader, count: 1, connections: 4 }
   - { kind: oversized, count: 1, connections: 2, rate: 1/s }
+  - { kind: impostor, count: 2, connections: 4 }
 assert:
   - coverage(start) == 1
   - max(tx, partition) >= 1s
   - outbound(n1) >= 1
+  - outboundAttackers == 0
+  - inboundAttackers >= 2
+  - messages(mark) >= 1
   - mergedAfterHeal <= 20s
+`
+
+/** Impostors of one network group, and nodes that look for others. */
+const IMPOSTORS = `
+duration: 20s
+warmup: 20s
+drain: 2s
+nodes: { count: 8, connect: 2, discovery: peers, config: { connections: { perGroupMax: 3 } } }
+traffic: [{ topic: tx, every: 2s }]
+attackers: [{ kind: impostor, count: 12, connections: 3 }]
+assert:
+  - coverage == 1
+  - outboundAttackers == 1
+  - inboundAttackers == 3
+  - inboundAttackers(n1) <= 3
 `
 
 const QUIET = `
@@ -105,12 +125,19 @@ describe('floodgate sim', () => {
         `nothing in the trace is a ${kind}`,
       )
     }
-    for (const attacker of ['sybil1-2', 'spam2-1', 'slow-reader3-1', 'oversized4-1']) {
+    for (const attacker of ['sybil1-2', 'spam2-1', 'slow-reader3-1', 'oversized4-1', 'impostor5-2']) {
       assert.ok(
         lines.some(line => line.includes(` data ${attacker}>`)),
         `${attacker} never said anything`,
       )
     }
+  })
+
+  it('has impostors whom nodes take for nodes, as far as the rules of groups allow', {
+    timeout: 60_000,
+  }, async () => {
+    const { code, stderr } = await sim(write('impostors.yaml', IMPOSTORS), '--json')
+    assert.equal(code, 0, stderr)
   })
 
   it('prints one object with --json', { timeout: 60_000 }, async () => {

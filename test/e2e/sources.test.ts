@@ -56,7 +56,7 @@ describe('a network of ten processes', { concurrency: true }, () => {
     await Promise.all(nodes.map(node => node.stop()))
   }
 
-  test('finds together by the saved book', { timeout: 120_000 }, async t => {
+  test('finds together by the saved book', { timeout: 240_000 }, async t => {
     const folder = await newFolder(t)
     const network = newNetwork()
     const block = newBlock()
@@ -91,7 +91,7 @@ describe('a network of ten processes', { concurrency: true }, () => {
   ]
   for (const { id, peersOf } of SHAPES) {
     test(`finds together by the addresses that it is given, and nothing else: ${id}`, {
-      timeout: 120_000,
+      timeout: 240_000,
     }, async () => {
       const nodes = await boot((_, before) => ({
         peers: peersOf(before).map(({ address }) => address),
@@ -127,7 +127,7 @@ describe('a network of ten processes', { concurrency: true }, () => {
     },
   ]
   for (const { id, name, seed, answerOf } of SEEDS) {
-    test(`finds together by a DNS seed beside dead ones: ${id}`, { timeout: 120_000 }, async t => {
+    test(`finds together by a DNS seed beside dead ones: ${id}`, { timeout: 240_000 }, async t => {
       const names: Record<string, DnsName> = {
         'silent.test': { behaviour: 'silent' },
         '_dnsaddr.failing.test': { behaviour: 'servfail' },
@@ -153,7 +153,7 @@ describe('a network of ten processes', { concurrency: true }, () => {
     })
   }
 
-  test('finds together by the bootstrap file', { timeout: 120_000 }, async t => {
+  test('finds together by the bootstrap file', { timeout: 240_000 }, async t => {
     const network = newNetwork()
     const bootstrapFile = join(await newFolder(t), 'bootstrap-peers.json')
     const nodes = await boot(
@@ -173,7 +173,7 @@ describe('a network of ten processes', { concurrency: true }, () => {
     (discovery: NodeConfig['discovery']): ConfigOf =>
     (_, before) => ({ peers: before.slice(-1).map(({ address }) => address), discovery })
 
-  test('finds together by exchange, from a chain', { timeout: 120_000 }, async () => {
+  test('finds together by exchange, from a chain', { timeout: 240_000 }, async () => {
     const nodes = await boot(chain({ ...NONE, exchange: true }))
     await untilAll('everyone has found everyone', nodes, snapshots =>
       snapshots.every(({ peers }) => peers.length === NODES - 1),
@@ -182,7 +182,7 @@ describe('a network of ten processes', { concurrency: true }, () => {
     await stop(nodes)
   })
 
-  test('is found by Kademlia walks, from a chain', { timeout: 120_000 }, async () => {
+  test('is found by Kademlia walks, from a chain', { timeout: 240_000 }, async () => {
     const nodes = await boot(chain({ ...NONE, dht: true }), { count: 5 })
     const snapshots = await untilAll('everyone has found everyone', nodes, all =>
       all.every(({ peers }) => peers.length === 4),

@@ -2,7 +2,7 @@
  * The doorman's questions, over real sockets.
  */
 import assert from 'node:assert/strict'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { MultiaddrConnection } from '@libp2p/interface'
@@ -228,10 +228,11 @@ describe('a slow doorman', () => {
   test('does not hold the place of a peer that has left', async t => {
     const a = await startHost(t, { connections: { upgradeTimeoutMs: 60_000, pendingInboundMax: 1 } })
     a.doorman.onArrival = () => new Promise(() => {})
-    const peer = await startBarePeer(t)
-    void dialBare(peer, a.address).catch(() => {})
-    await until('it has arrived', () => a.doorman.arrivals.length === 1)
-    await peer.stop()
+    // As many as libp2p has places for those in their handshakes: four times ours.
+    const peers = await Promise.all([1, 2, 3, 4].map(() => startBarePeer(t)))
+    for (const peer of peers) void dialBare(peer, a.address).catch(() => {})
+    await until('they have arrived', () => a.doorman.arrivals.length === peers.length)
+    await Promise.all(peers.map(peer => peer.stop()))
     a.doorman.onArrival = async () => undefined
     const b = await startHost(t)
     await until('another one gets in', async () => {
@@ -270,6 +271,37 @@ describe('a socket', () => {
     await end
     await until('it is gone', () => a.doorman.gone.length === 1)
   })
+
+  test('that agrees on an encryption and then says too much is cut at once', async t => {
+    const a = await startHost(t, { connections: { upgradeTimeoutMs: 60_000 } })
+    const socket = rawSocket(t, a)
+    const end = closed(socket)
+    // A first message of Noise that never comes to its end.
+    socket.write(Buffer.from('\x13/multistream/1.0.0\n\x07/noise\n\xff\xff', 'latin1'))
+    socket.write(Buffer.alloc(9_000))
+    await end
+    await until('it is gone', () => a.doorman.gone.length === 1)
+  })
+
+  for (const id of ['named', 'nameless'] as const) {
+    test(`that we have dialled, ${id}, and that says too much is cut at once`, async t => {
+      const a = await startHost(t, { connections: { dialTimeoutMs: 60_000, upgradeTimeoutMs: 60_000 } })
+      let taken = 0
+      const server = createServer(socket => {
+        socket.on('error', () => {})
+        socket.resume()
+        taken++
+        socket.write(Buffer.alloc(1_048_576, 0x80))
+      })
+      t.after(() => server.close())
+      await new Promise<void>(resolve => server.listen(0, '127.0.0.1', () => resolve()))
+      const { port } = server.address() as AddressInfo
+      const name = id === 'named' ? `/p2p/${(await startHost(t)).host.peer}` : ''
+      const dial = a.host.dial(`/ip4/127.0.0.1/tcp/${port}${name}`)
+      await assert.rejects(within('the dial has failed', 10_000, dial), { code: 'DIAL' })
+      assert.equal(taken, 1)
+    })
+  }
 
   test('is cut on demand, in any state', async t => {
     const a = await startHost(t)

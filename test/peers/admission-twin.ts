@@ -1,6 +1,6 @@
 /** The naive twin of `Admission`: a list of the sockets that are let in, counted anew for each question. */
 import { ruledGroup } from '../../src/core/endpoint.ts'
-import type { AdmissionOptions } from '../../src/peers/admission.ts'
+import type { AdmissionOptions, Admittance } from '../../src/peers/admission.ts'
 
 interface Socket {
   readonly socket: number
@@ -20,7 +20,16 @@ export class AdmissionTwin {
     return this.#sockets.length
   }
 
-  accept(socket: number, ip: string): 'ip-limit' | 'group-limit' | undefined {
+  accept(socket: number, ip: string): Admittance | undefined {
+    const refuse = this.#refusal(ip)
+    if (refuse !== undefined) return { refuse }
+    const evict = this.#victim()
+    if (evict !== undefined) this.closed(evict)
+    this.#sockets.push({ socket, ip, isOpen: false })
+    return evict === undefined ? undefined : { evict }
+  }
+
+  #refusal(ip: string): 'ip-limit' | 'group-limit' | undefined {
     const { pendingPerIp, connectionsPerIp, connectionsPerGroup, groupRules } = this.#options
     const group = ruledGroup(ip, groupRules)
     if (group === undefined) return undefined
@@ -29,9 +38,17 @@ export class AdmissionTwin {
     const isOver =
       ofIp.length >= connectionsPerIp || ofIp.filter(other => !other.isOpen).length >= pendingPerIp
     if (isOver) return 'ip-limit'
-    if (ofGroup.length >= connectionsPerGroup) return 'group-limit'
-    this.#sockets.push({ socket, ip, isOpen: false })
-    return undefined
+    return ofGroup.length >= connectionsPerGroup ? 'group-limit' : undefined
+  }
+
+  /** Sorted by how many of their group are pending, and then by age; the sort keeps the order of equals. */
+  #victim(): number | undefined {
+    const { pendingMax, groupRules } = this.#options
+    const pending = this.#sockets.filter(({ isOpen }) => !isOpen)
+    if (pending.length < pendingMax) return undefined
+    const groupOf = (ip: string): string => ruledGroup(ip, groupRules) ?? networkOf(ip)
+    const crowd = (ip: string): number => pending.filter(other => groupOf(other.ip) === groupOf(ip)).length
+    return pending.toSorted((a, b) => crowd(b.ip) - crowd(a.ip))[0]?.socket
   }
 
   opened(socket: number): void {

@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { Admission, type AdmissionOptions } from '../../src/peers/admission.ts'
+import { Admission, type AdmissionOptions, type Admittance } from '../../src/peers/admission.ts'
 import { forRandomEvents } from '../fixtures/random-runs.ts'
 import { AdmissionTwin } from './admission-twin.ts'
 
 const OPTIONS: AdmissionOptions = {
   pendingPerIp: 2,
+  pendingMax: 100,
   connectionsPerIp: 3,
   connectionsPerGroup: 8,
   groupRules: 'all',
 }
 
-/** Sockets are numbered in the order of the steps `in`; the answer to each is beside it. */
+/** Sockets are numbered in the order of the steps `in`; the answer to each is beside it, a number for who must go. */
 type Step =
-  | ['in', ip: string, answer: 'ok' | 'ip-limit' | 'group-limit']
+  | ['in', ip: string, answer: 'ok' | 'ip-limit' | 'group-limit' | number]
   | ['opened' | 'closed', socket: number]
 
 const A = '203.0.113.1'
@@ -129,6 +130,76 @@ const cases: { id: string; options?: Partial<AdmissionOptions>; steps: Step[] }[
     ],
   },
   {
+    id: 'for one too many in its handshakes the oldest goes, where all groups have as many',
+    options: { pendingMax: 3 },
+    steps: [
+      ['in', '203.0.113.1', 'ok'],
+      ['in', '203.1.113.1', 'ok'],
+      ['in', '203.2.113.1', 'ok'],
+      ['in', '203.3.113.1', 0],
+      ['in', '203.4.113.1', 1],
+      // Those that have opened, or that have gone, make room.
+      ['opened', 3],
+      ['in', '203.5.113.1', 'ok'],
+      ['closed', 2],
+      ['in', '203.6.113.1', 'ok'],
+      ['in', '203.7.113.1', 4],
+    ],
+  },
+  {
+    id: 'the oldest of the group goes that has most of them, though there are older ones',
+    options: { pendingMax: 4 },
+    steps: [
+      ['in', '203.0.113.1', 'ok'],
+      ['in', '203.1.0.1', 'ok'],
+      ['in', '203.2.113.1', 'ok'],
+      ['in', '203.1.0.2', 'ok'],
+      ['in', '203.3.113.1', 1],
+      ['in', '203.2.0.2', 0],
+      ['in', '203.4.113.1', 2],
+    ],
+  },
+  {
+    id: 'open ones of a group do not count for that',
+    options: { pendingMax: 2 },
+    steps: [
+      ['in', '203.1.0.1', 'ok'],
+      ['opened', 0],
+      ['in', '203.0.113.1', 'ok'],
+      ['in', '203.1.0.2', 'ok'],
+      ['in', '203.2.113.1', 1],
+    ],
+  },
+  {
+    id: 'nobody goes for one that is refused, and one that has gone counts no more',
+    options: { pendingMax: 2 },
+    steps: [
+      ['in', A, 'ok'],
+      ['in', A, 'ok'],
+      ['in', A, 'ip-limit'],
+      ['in', '203.1.113.1', 0],
+      ['in', A, 1],
+      ['opened', 0],
+      ['closed', 0],
+      ['opened', 3],
+      ['in', A, 'ok'],
+    ],
+  },
+  {
+    id: 'exempt addresses count among those in their handshakes, each for itself',
+    options: { pendingMax: 4, groupRules: 'routable' },
+    steps: [
+      ['in', '10.0.0.1', 'ok'],
+      ['in', '10.0.0.2', 'ok'],
+      ['in', '10.0.0.3', 'ok'],
+      ['in', '10.0.0.3', 'ok'],
+      ['in', '8.8.8.8', 2],
+      ['in', '10.0.0.4', 0],
+      ['opened', 1],
+      ['in', '10.0.0.5', 'ok'],
+    ],
+  },
+  {
     id: 'sockets without an address share the limits of one',
     steps: [
       ['in', '', 'ok'],
@@ -138,6 +209,11 @@ const cases: { id: string; options?: Partial<AdmissionOptions>; steps: Step[] }[
   },
 ]
 
+function answer(admittance: Admittance | undefined): string | number {
+  if (admittance === undefined) return 'ok'
+  return 'refuse' in admittance ? admittance.refuse : admittance.evict
+}
+
 describe('admission', () => {
   for (const { id, options, steps } of cases) {
     it(id, () => {
@@ -145,7 +221,7 @@ describe('admission', () => {
       let socket = 0
       for (const [index, step] of steps.entries()) {
         if (step[0] === 'in')
-          assert.equal(admission.accept(socket++, step[1]) ?? 'ok', step[2], `step ${index}`)
+          assert.equal(answer(admission.accept(socket++, step[1])), step[2], `step ${index}`)
         else if (step[0] === 'opened') admission.opened(step[1])
         else admission.closed(step[1])
         admission.check()
@@ -158,6 +234,7 @@ describe('admission', () => {
 
   it('refuses limits that let nobody in, and a socket that comes in twice', () => {
     assert.throws(() => new Admission({ ...OPTIONS, pendingPerIp: 0 }), assert.AssertionError)
+    assert.throws(() => new Admission({ ...OPTIONS, pendingMax: 0 }), assert.AssertionError)
     const admission = new Admission(OPTIONS)
     admission.accept(1, A)
     assert.throws(() => admission.accept(1, A), assert.AssertionError)
@@ -174,7 +251,7 @@ describe('admission beside its twin', () => {
 
   for (const groupRules of ['all', 'routable'] as const) {
     it(`agrees where rules are for ${groupRules}, and forgets every socket that has closed`, () => {
-      const options = { ...OPTIONS, groupRules, connectionsPerGroup: 5 }
+      const options = { ...OPTIONS, groupRules, connectionsPerGroup: 5, pendingMax: 6 }
       forRandomEvents(event, { runs: 100, most: 200 }, events => {
         const admission = new Admission(options)
         const twin = new AdmissionTwin(options)
@@ -182,7 +259,8 @@ describe('admission beside its twin', () => {
         for (const one of events) {
           // Mostly a socket of late: those of long ago have closed.
           const socket = one.type === 'in' ? sockets++ : Math.max(0, sockets - one.socket)
-          if (one.type === 'in') assert.equal(admission.accept(socket, one.ip), twin.accept(socket, one.ip))
+          if (one.type === 'in')
+            assert.deepEqual(admission.accept(socket, one.ip), twin.accept(socket, one.ip))
           else {
             admission[one.type](socket)
             twin[one.type](socket)

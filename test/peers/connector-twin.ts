@@ -2,11 +2,10 @@
  * The naive twin of `Connector`, written from the rules in its header. It keeps what was said (who is wanted, who
  * is connected, which dials are under way) and derives from it, each time anew, whom to dial.
  */
-import type { ConnectorEvent, ConnectorOptions, Purpose } from '../../src/peers/connector.ts'
+import type { ConnectorEvent, ConnectorOptions } from '../../src/peers/connector.ts'
 
 interface Wanted {
   readonly address: string
-  purpose: Purpose
   peer: string | undefined
   isDialling: boolean
   /** Pauses so far that were not followed by a good connection. */
@@ -33,7 +32,7 @@ export class ConnectorTwin {
   }
 
   isKept(peer: string): boolean {
-    return this.#wanted.some(wanted => wanted.purpose === 'kept' && wanted.peer === peer)
+    return this.#wanted.some(wanted => wanted.peer === peer)
   }
 
   /** The addresses to dial. */
@@ -53,11 +52,7 @@ export class ConnectorTwin {
       if (was && !is && event.type === 'want') wanted.notBeforeMs = nowMs
     }
     const due = this.#wanted.filter(
-      wanted =>
-        !wanted.isDialling &&
-        !this.#isConnected(wanted) &&
-        wanted.notBeforeMs <= nowMs &&
-        (wanted.purpose === 'kept' || this.#connected.length === 0),
+      wanted => !wanted.isDialling && !this.#isConnected(wanted) && wanted.notBeforeMs <= nowMs,
     )
     for (const wanted of due) wanted.isDialling = true
     return due.map(wanted => wanted.address)
@@ -90,14 +85,13 @@ export class ConnectorTwin {
     }
   }
 
-  #want({ address, purpose, peer }: Extract<ConnectorEvent, { type: 'want' }>, nowMs: number): void {
+  #want({ address, peer }: Extract<ConnectorEvent, { type: 'want' }>, nowMs: number): void {
     let wanted = this.#wanted.find(other => other.address === address)
     if (wanted === undefined) {
       if (this.isFull) return
       const named = address.split('/p2p/')[1]
       wanted = {
         address,
-        purpose,
         peer: named,
         isDialling: false,
         pauses: 0,
@@ -105,9 +99,6 @@ export class ConnectorTwin {
         connectedSinceMs: nowMs,
       }
       this.#wanted.push(wanted)
-    }
-    if (purpose === 'kept' && wanted.purpose === 'bootstrap') {
-      Object.assign(wanted, { purpose, pauses: 0, notBeforeMs: nowMs })
     }
     if (peer !== undefined) wanted.peer = peer
   }

@@ -5,7 +5,6 @@ import {
   Connector,
   type ConnectorEvent,
   type ConnectorOptions,
-  type Purpose,
   WANTED_MAX,
 } from '../../src/peers/connector.ts'
 import { forRandomEvents } from '../fixtures/random-runs.ts'
@@ -19,8 +18,8 @@ const P2 = '/ip4/192.0.2.2/tcp/1/p2p/P'
 const Q = '/ip4/192.0.2.3/tcp/1/p2p/Q'
 const X = '/ip4/192.0.2.4/tcp/1'
 
-const want = (address: string, purpose: Purpose = 'kept', peer?: string): ConnectorEvent =>
-  peer === undefined ? { type: 'want', address, purpose } : { type: 'want', address, purpose, peer }
+const want = (address: string, peer?: string): ConnectorEvent =>
+  peer === undefined ? { type: 'want', address } : { type: 'want', address, peer }
 const failed = (address: string): ConnectorEvent => ({ type: 'failed', address })
 const dialled = (address: string, peer: string): ConnectorEvent => ({ type: 'dialled', address, peer })
 const connected = (peer: string): ConnectorEvent => ({ type: 'connected', peer })
@@ -129,30 +128,10 @@ const cases: { id: string; steps: Step[] }[] = [
     ],
   },
   {
-    id: 'bootstrap addresses are dialled while there is no connection at all',
-    steps: [
-      [0, want(P, 'bootstrap'), P],
-      [0, want(Q, 'bootstrap'), Q],
-      [10, failed(P)],
-      [20, dialled(Q, 'Q')],
-      [200, tick],
-      [300, disconnected('Q'), P],
-    ],
-  },
-  {
-    id: 'bootstrap addresses are left alone while somebody is connected',
-    steps: [
-      [0, connected('Z')],
-      [0, want(P, 'bootstrap')],
-      [100, tick],
-      [200, disconnected('Z'), P],
-    ],
-  },
-  {
     id: 'wanting twice does not dial twice',
     steps: [
-      [0, want(P, 'bootstrap'), P],
-      [0, want(P, 'bootstrap')],
+      [0, want(P), P],
+      [0, want(P)],
       [0, want(P)],
       [0, want(P)],
       [10, failed(P)],
@@ -161,31 +140,10 @@ const cases: { id: string; steps: Step[] }[] = [
     ],
   },
   {
-    id: 'a bootstrap address that shall be kept loses its pause, and is dialled although there are connections',
-    steps: [
-      [0, want(P, 'bootstrap'), P],
-      [10, failed(P)],
-      [11, connected('Z')],
-      [12, want(P), P],
-      [13, failed(P)],
-      [113, tick, P],
-    ],
-  },
-  {
-    id: 'a kept address stays kept when it is a bootstrap address, too',
-    steps: [
-      [0, want(P), P],
-      [1, failed(P)],
-      [2, connected('Z')],
-      [3, want(P, 'bootstrap')],
-      [101, tick, P],
-    ],
-  },
-  {
     id: 'an address at which a peer was reached already is not dialled again',
     steps: [
       [0, connected('P')],
-      [0, want(X, 'kept', 'P')],
+      [0, want(X, 'P')],
       [500, tick],
       [600, disconnected('P')],
       [700, tick, X],
@@ -197,10 +155,10 @@ const cases: { id: string; steps: Step[] }[] = [
       [0, want(X), X],
       [1, dialled(X, 'P')],
       [5, connected('Q')],
-      [5, want(X, 'kept', 'Q')],
+      [5, want(X, 'Q')],
       [6, disconnected('P')],
       [500, tick],
-      [500, want(X, 'kept', 'R'), X],
+      [500, want(X, 'R'), X],
     ],
   },
   {
@@ -274,11 +232,10 @@ describe('the connector', () => {
   it('keeps those whom it was asked to keep, once it knows who they are', () => {
     const connector = new Connector(OPTIONS, () => 0.5)
     connector.handle(want(P), 0)
-    connector.handle(want(Q, 'bootstrap'), 0)
     connector.handle(want(X), 0)
     assert.deepEqual(
-      ['P', 'Q', 'R'].map(peer => connector.isKept(peer)),
-      [true, false, false],
+      ['P', 'R'].map(peer => connector.isKept(peer)),
+      [true, false],
     )
     connector.handle(dialled(X, 'R'), 1)
     assert.equal(connector.isKept('R'), true)
@@ -286,15 +243,11 @@ describe('the connector', () => {
     assert.equal(connector.isKept('R'), false)
   })
 
-  it('holds so many addresses and no more; a known one can still become kept', () => {
+  it('holds so many addresses and no more', () => {
     const connector = new Connector(OPTIONS, () => 0.5)
-    for (let index = 0; index < WANTED_MAX; index++)
-      connector.handle(want(`/dns4/n${index}/tcp/1`, 'bootstrap'), 0)
+    for (let index = 0; index < WANTED_MAX; index++) connector.handle(want(`/dns4/n${index}/tcp/1`), 0)
     assert.equal(connector.isFull, true)
     assert.deepEqual(connector.handle(want(P), 0), [])
-    connector.handle(connected('Z'), 0)
-    connector.handle(failed('/dns4/n0/tcp/1'), 0)
-    assert.equal(connector.handle(want('/dns4/n0/tcp/1'), 0).length, 1)
     connector.check()
   })
 
@@ -308,13 +261,12 @@ describe('the connector beside its twin', () => {
   const PEERS = ['P', 'Q', 'R']
   const peer = fc.constantFrom(...PEERS)
   const address = fc.constantFrom(P, P2, Q, X, '/ip4/192.0.2.5/tcp/1')
-  const purpose = fc.constantFrom<Purpose>('kept', 'bootstrap')
   const event: fc.Arbitrary<{ waitMs: number; random: number; event: ConnectorEvent }> = fc.record({
     waitMs: fc.constantFrom(0, 0, 0, 1, 50, 75, 100, 125, 500, 1_000),
     random: fc.constantFrom(0, 0.5, 0.99),
     event: fc.oneof(
-      { weight: 2, arbitrary: fc.record({ type: fc.constant('want' as const), address, purpose }) },
-      { weight: 1, arbitrary: fc.record({ type: fc.constant('want' as const), address, purpose, peer }) },
+      { weight: 2, arbitrary: fc.record({ type: fc.constant('want' as const), address }) },
+      { weight: 1, arbitrary: fc.record({ type: fc.constant('want' as const), address, peer }) },
       { weight: 1, arbitrary: fc.record({ type: fc.constant('forget' as const), peer }) },
       { weight: 2, arbitrary: fc.record({ type: fc.constant('dialled' as const), address, peer }) },
       { weight: 4, arbitrary: fc.record({ type: fc.constant('failed' as const), address }) },

@@ -151,6 +151,7 @@ export class DoormanWorld {
   #newNode(self: Name): Node {
     const admission = new Admission({
       pendingPerIp: 100,
+      pendingMax: 100,
       connectionsPerIp: 100,
       connectionsPerGroup: 100,
       groupRules: 'all',

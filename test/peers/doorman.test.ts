@@ -23,6 +23,7 @@ class Stage {
   readonly discouraged = new Discouraged({ groupRules: 'all' })
   readonly admission = new Admission({
     pendingPerIp: 2,
+    pendingMax: 4,
     connectionsPerIp: 3,
     connectionsPerGroup: 4,
     groupRules: 'all',
@@ -159,6 +160,17 @@ describe('who is discouraged', () => {
 })
 
 describe('limits by address', () => {
+  it('one too many in their handshakes is let in, and the oldest of the fullest group is cut and counted', () => {
+    const stage = new Stage()
+    const ips = ['60.0.0.1', '60.1.0.1', '60.2.0.1', '60.1.0.2', '60.3.0.1']
+    assert.deepEqual(
+      ips.map((ip, socket) => stage.accept(socket, ip)),
+      ips.map(() => undefined),
+    )
+    assert.deepEqual([stage.cuts, stage.refused], [[1], ['evicted inbound']])
+    stage.checkEmpty(0, 1, 2, 3, 4)
+  })
+
   it('count a socket as pending until its peer id is proved, and as a connection until it closes', async () => {
     const stage = new Stage()
     assert.deepEqual([stage.accept(1), stage.accept(2), stage.accept(3)], [undefined, undefined, 'ip-limit'])

@@ -21,7 +21,8 @@ import { type Endpoint, type Group, groupOf } from '../../src/core/endpoint.ts'
 import { Random } from '../../src/core/random.ts'
 import { AddressBook } from '../../src/peers/address-book.ts'
 import type { Anchor } from '../../src/peers/anchors.ts'
-import { Outbound, type OutboundEvent, type OutboundOptions } from '../../src/peers/outbound.ts'
+import { Outbound, type OutboundOptions } from '../../src/peers/outbound.ts'
+import type { OutboundEvent } from '../../src/peers/outbound-event.ts'
 
 export interface Attack {
   readonly groups: number

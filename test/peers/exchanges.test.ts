@@ -55,7 +55,7 @@ function setUp() {
   )
   const roster = new Roster()
   const member = (peer: string, differences: Parameters<typeof connectionOf>[1] = {}): Member => {
-    const added = roster.add(connectionOf(peer, differences))
+    const added = roster.add(connectionOf(peer, differences), 0)
     assert.ok(added !== undefined)
     return added
   }

@@ -4,12 +4,17 @@ import { FloodgateError } from '../../src/core/errors.ts'
 import type { HostEvents } from '../../src/core/ports.ts'
 import { WANTED_MAX } from '../../src/peers/connector.ts'
 import { Kept } from '../../src/peers/kept.ts'
+import { FakeResolver } from '../fixtures/fake-network.ts'
 import { FakeLog, FakeMetrics, settleMicrotasks, VirtualClock } from '../fixtures/fakes.ts'
 import { StagedHost } from './actor-setup.ts'
 
 const P = '/ip4/60.1.0.1/tcp/1/p2p/P'
 /** An address that does not say whose it is. */
 const X = '/ip4/60.1.0.2/tcp/1'
+
+/** A name, and where it leads. */
+const NAME = '/dns4/n.example/tcp/1'
+const NAMED = '/ip4/60.1.0.3/tcp/1'
 
 /** Kept addresses on fakes. Chance is 0.5, so that pauses are as long as they are in the mean. */
 function setUp() {
@@ -29,6 +34,7 @@ function setUp() {
     { redialMinMs: 1_000, redialMaxMs: 60_000 },
     {
       host,
+      resolver: new FakeResolver({}, { 'n.example': ['60.1.0.3'] }),
       clock,
       log,
       random: () => 0.5,
@@ -37,7 +43,7 @@ function setUp() {
       found: peer => found.push(peer),
     },
   )
-  const want = (address: string): void => kept.feed({ type: 'want', address, purpose: 'kept' })
+  const want = (address: string): void => kept.feed({ type: 'want', address })
   const tickAfter = (ms: number): void => {
     clock.advance(ms)
     kept.feed({ type: 'tick' })
@@ -45,8 +51,10 @@ function setUp() {
   const dialled = () => host.dials.map(({ address }) => address)
   /** How many dials have ended well, and how many in vain. */
   const counts = () => {
-    const { 'dials{purpose=kept,result=ok}': ok = 0, 'dials{purpose=kept,result=failed}': failed = 0 } =
-      metrics.read()
+    const {
+      'dials{purpose=kept,result=ok,source=manual}': ok = 0,
+      'dials{purpose=kept,result=failed,source=manual}': failed = 0,
+    } = metrics.read()
     return { ok, failed }
   }
   return { kept, host, log, abort, found, want, tickAfter, dialled, counts }
@@ -76,6 +84,22 @@ describe('a kept address', () => {
     assert.deepEqual(dialled(), [X])
     tickAfter(1)
     assert.deepEqual(dialled(), [X, X])
+  })
+
+  it('may hold a name, which is looked up for each dial', async () => {
+    const { kept, host, log, want, tickAfter, dialled, counts } = setUp()
+    want(NAME)
+    await settleMicrotasks()
+    assert.deepEqual(dialled(), [NAMED])
+    host.dials[0]?.fail(new FloodgateError('DIAL', 'refused'))
+    await settleMicrotasks()
+    assert.deepEqual(log.lines[0]?.fields, { address: NAME, reason: 'refused' })
+    tickAfter(1_000)
+    await settleMicrotasks()
+    assert.deepEqual(dialled(), [NAMED, NAMED])
+    host.dials[1]?.succeed('P')
+    await settleMicrotasks()
+    assert.deepEqual([kept.has('P'), counts()], [true, { ok: 1, failed: 1 }])
   })
 
   it('names its peer before it is reached, where it can', () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { STREAK } from '../../src/peers/outage.ts'
-import { Outbound, type OutboundEvent, type OutboundOptions } from '../../src/peers/outbound.ts'
+import { Outbound, type OutboundOptions } from '../../src/peers/outbound.ts'
+import type { OutboundEvent } from '../../src/peers/outbound-event.ts'
 import {
   A,
   B,

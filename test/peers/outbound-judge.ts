@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import type { Anchor } from '../../src/peers/anchors.ts'
-import type { OutboundAction, OutboundEvent, OutboundOptions } from '../../src/peers/outbound.ts'
+import type { OutboundOptions } from '../../src/peers/outbound.ts'
+import type { OutboundAction, OutboundEvent } from '../../src/peers/outbound-event.ts'
 
 interface Dialled {
   endpoint: string

@@ -6,12 +6,8 @@ import assert from 'node:assert/strict'
 import type { DropReason } from '../../src/core/drops.ts'
 import { type Endpoint, groupOf } from '../../src/core/endpoint.ts'
 import type { Anchor } from '../../src/peers/anchors.ts'
-import {
-  Outbound,
-  type OutboundAction,
-  type OutboundEvent,
-  type OutboundOptions,
-} from '../../src/peers/outbound.ts'
+import { Outbound, type OutboundOptions } from '../../src/peers/outbound.ts'
+import type { OutboundAction, OutboundEvent } from '../../src/peers/outbound-event.ts'
 import type { DialBook } from '../../src/peers/pick.ts'
 import type { AddressInfo } from '../../src/peers/view.ts'
 

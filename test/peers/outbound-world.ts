@@ -7,12 +7,8 @@ import type { Endpoint } from '../../src/core/endpoint.ts'
 import { Random } from '../../src/core/random.ts'
 import { AddressBook } from '../../src/peers/address-book.ts'
 import type { Anchor } from '../../src/peers/anchors.ts'
-import {
-  Outbound,
-  type OutboundAction,
-  type OutboundEvent,
-  type OutboundOptions,
-} from '../../src/peers/outbound.ts'
+import { Outbound, type OutboundOptions } from '../../src/peers/outbound.ts'
+import type { OutboundAction, OutboundEvent } from '../../src/peers/outbound-event.ts'
 import { groupsUnder } from '../../src/peers/places.ts'
 import { WALL_MS } from './outbound-setup.ts'
 

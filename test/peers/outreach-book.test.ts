@@ -365,7 +365,7 @@ describe('a peer that has dialled us', () => {
     stage.connect('P', '60.1.0.1:777', 'inbound')
     stage.greet('P', { listens: [E] })
     await stage.pass(DELAY_MS - 100)
-    stage.outreach.stop()
+    await stage.outreach.stop()
     await stage.pass(100)
     assert.deepEqual(stage.results(), {})
   })

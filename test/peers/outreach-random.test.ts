@@ -56,7 +56,7 @@ const step = fc.record({
   what: fc.oneof(
     { weight: 12, arbitrary: fc.constantFrom('connect', 'greet', 'report', 'tick') },
     { weight: 3, arbitrary: fc.constantFrom('fail', 'refuse', 'lose') },
-    { weight: 1, arbitrary: fc.constantFrom('useless', 'come') },
+    { weight: 1, arbitrary: fc.constantFrom('useless', 'come', 'want') },
   ),
   /** Which of the dials, or of the peers, counted from the last. */
   which: fc.constantFrom(0, 0, 0, 1, 2, 5),
@@ -146,7 +146,7 @@ class Run {
     }
   }
 
-  #doWithPeer(what: 'greet' | 'useless' | 'lose', which: number, isManual: boolean): void {
+  #doWithPeer(what: 'greet' | 'useless' | 'want' | 'lose', which: number, isManual: boolean): void {
     const { stage } = this
     const members = [...stage.roster]
     const here =
@@ -160,6 +160,7 @@ class Run {
     if (member === undefined) return
     const { peer, endpoint } = member
     if (what === 'lose') return this.#lose(peer)
+    if (what === 'want') return stage.outreach.manual(peer)
     // As it happens: what is noted first is judged first.
     if (endpoint !== undefined)
       this.#note(endpoint, what === 'greet' ? { type: 'greeted', peer, isManual } : { type: what, peer })

@@ -113,7 +113,10 @@ export class OutreachStage {
   /** A connection opens: what we have dialled, or with `from` one from outside. Undefined for a peer that is there. */
   connect(peer: PeerId, endpoint: Endpoint, from?: 'inbound'): Member | undefined {
     const direction = from ?? 'outbound'
-    const member = this.roster.add(connectionOf(peer, { address: addressOf(endpoint, peer), direction }))
+    const member = this.roster.add(
+      connectionOf(peer, { address: addressOf(endpoint, peer), direction }),
+      this.clock.nowMs(),
+    )
     if (member !== undefined) this.outreach.connected(member)
     return member
   }
@@ -145,10 +148,12 @@ export class OutreachStage {
   /** How many dials have ended how: `outbound greeted` and so on, with those of the machine, where it counts them. */
   results(): Record<string, number> {
     const counted = Object.entries(this.metrics.read()).map(([series, count]) => {
-      const [, purpose, result] = /^dials\{purpose=(.*),result=(.*)\}$/.exec(series) ?? []
+      const [, purpose, result] = /^dials\{purpose=(.*),result=(.*),source=.*\}$/.exec(series) ?? []
       return [`${purpose} ${result}`, count] as const
     })
-    return Object.fromEntries(counted.toSorted())
+    const sums = new Map<string, number>()
+    for (const [name, count] of counted) sums.set(name, (sums.get(name) ?? 0) + count)
+    return Object.fromEntries([...sums].toSorted())
   }
 
   /** The same, as the machine has it. */

@@ -173,6 +173,33 @@ describe('a dial of ours', () => {
     assert.deepEqual(stage.results(), { 'anchor greeted': 1 })
   })
 
+  it('to an anchor begins when the disk has hung for five seconds', async () => {
+    const stage = new OutreachStage({
+      options: { anchors: 1 },
+      anchors: [{ endpoint: E, peer: 'A', trials: 0 }],
+    })
+    stage.saving = () => new Promise(() => {})
+    await stage.pass(5_000)
+    assert.deepEqual(stage.dialled, [])
+    await stage.pass(100)
+    assert.deepEqual([stage.dialled, stage.clock.timers], [[addressOf(E, 'A')], 0])
+  })
+
+  it('is counted by where its address came from', async () => {
+    const stage = await dialling()
+    stage.dialOf(E).fail(UNREACHABLE)
+    await settleMicrotasks()
+    await stage.pass(20_000)
+    assert.equal(stage.dialled.length, 2)
+    stage.book.remove(E)
+    stage.dialOf(E).fail(UNREACHABLE)
+    await settleMicrotasks()
+    assert.deepEqual(stage.metrics.read(), {
+      'dials{purpose=outbound,result=failed,source=exchange}': 1,
+      'dials{purpose=outbound,result=failed,source=forgotten}': 1,
+    })
+  })
+
   it('to an anchor begins when its trial is on the disk, and not before', async () => {
     const stage = new OutreachStage({
       options: { anchors: 1 },
@@ -227,6 +254,22 @@ describe('what the machine decides is done', () => {
     assert.equal(stage.outreach.counts.established, 0)
   })
 
+  it('the place of a peer that the user begins to want is taken by another', async () => {
+    const stage = new OutreachStage({ options: { target: 1 }, known: [E, F] })
+    await stage.tick()
+    const [first, second] = stage.dialled[0] === addressOf(E) ? [E, F] : [F, E]
+    stage.connect('P', first)
+    stage.greet('P')
+    stage.outreach.manual('P')
+    assert.deepEqual([stage.outreach.roleOf('P'), stage.outreach.counts.established], [undefined, 0])
+    await stage.tick()
+    assert.deepEqual(stage.dialled.slice(1), [addressOf(second)])
+    stage.connect('Q', second)
+    stage.greet('Q')
+    stage.lose('P')
+    assert.deepEqual([stage.outreach.counts.established, stage.drops], [1, []])
+  })
+
   it('nobody is dialled who is not welcome', async () => {
     const stage = new OutreachStage({ known: [E, F] })
     stage.unwelcome = endpoint => endpoint === E
@@ -245,7 +288,7 @@ describe('after a stop', () => {
   it('dials under way are given up and not counted, and none begins', async () => {
     const stage = await dialling()
     const { seeks } = stage
-    stage.outreach.stop()
+    await stage.outreach.stop()
     assert.equal(stage.dialOf(E).signal?.aborted, true)
     await settleMicrotasks()
     stage.outreach.learn([F], { source: 'dns', group: 'seed', lastHeardMs: stage.clock.wallMs() })
@@ -253,17 +296,48 @@ describe('after a stop', () => {
     assert.deepEqual([stage.dialled.length, stage.results(), stage.seeks], [1, {}, seeks])
   })
 
-  it('no anchor is dialled whose list is on its way to the disk', async () => {
+  it('anchors that are connected have their trials forgiven on the disk, and none whose list is on its way is dialled', async () => {
+    const stage = new OutreachStage({
+      options: { anchors: 2, target: 2 },
+      anchors: [
+        { endpoint: E, peer: 'A', trials: 0 },
+        { endpoint: F, peer: 'B', trials: 0 },
+      ],
+    })
+    stage.unwelcome = endpoint => endpoint === F
+    await stage.tick()
+    stage.connect('A', E)
+    stage.greet('A')
+    const { promise, resolve } = Promise.withResolvers<void>()
+    stage.saving = () => promise
+    stage.unwelcome = () => false
+    await stage.tick()
+    const trials = () => stage.saved.at(-1)?.map(anchor => anchor.trials)
+    assert.deepEqual(trials(), [1, 1])
+    const stopped = stage.outreach.stop()
+    assert.deepEqual(trials(), [0, 1])
+    resolve()
+    await stopped
+    await stage.pass(10_000)
+    assert.deepEqual([stage.dialled, stage.saved.length], [[addressOf(E, 'A')], 3])
+  })
+
+  it('the disk is waited for, but not for ever', async () => {
     const stage = new OutreachStage({
       options: { anchors: 1 },
       anchors: [{ endpoint: E, peer: 'A', trials: 0 }],
     })
-    const { promise, resolve } = Promise.withResolvers<void>()
-    stage.saving = () => promise
     await stage.tick()
-    stage.outreach.stop()
-    resolve()
-    await settleMicrotasks()
-    assert.deepEqual(stage.dialled, [])
+    stage.connect('A', E)
+    stage.greet('A')
+    stage.saving = () => new Promise(() => {})
+    let isStopped = false
+    void stage.outreach.stop().then(() => {
+      isStopped = true
+    })
+    await stage.pass(4_900)
+    assert.equal(isStopped, false)
+    await stage.pass(100)
+    assert.deepEqual([isStopped, stage.clock.timers], [true, 0])
   })
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { peersMetrics, type Readings } from '../../src/peers/peers-metrics.ts'
 import type { PeerInfo, Role } from '../../src/peers/view.ts'
-import { FakeMetrics } from '../fixtures/fakes.ts'
+import { FakeMetrics, settleMicrotasks } from '../fixtures/fakes.ts'
 
 function peer(direction: 'inbound' | 'outbound', role: Role): PeerInfo {
   return {
@@ -75,10 +75,13 @@ const EXPECTED = {
 }
 
 describe('the metrics of peers', () => {
-  it('are what there is when they are read', () => {
+  it('are what there is when they are read', async () => {
     const { metrics, now } = setUp({ ...FULL, peers: [], bans: 0 })
     assert.equal(metrics.read()['floodgate_peers{direction=inbound}'], 0)
     now.readings = FULL
+    // One reading is for all that is read at once.
+    assert.equal(metrics.read()['floodgate_peers{direction=inbound}'], 0)
+    await settleMicrotasks()
     assert.deepEqual(metrics.read(), EXPECTED)
   })
 
@@ -94,13 +97,13 @@ describe('the metrics of peers', () => {
 
   it('of what happens are counted where it does', () => {
     const { metrics, counters } = setUp(FULL)
-    counters.dials.inc({ purpose: 'feeler', result: 'greeted' })
+    counters.dials.inc({ purpose: 'feeler', source: 'dns', result: 'greeted' })
     counters.drops.inc({ reason: 'score' })
     counters.offences.inc({ offence: 'malformed' })
     counters.offences.inc({ offence: 'malformed' })
     assert.deepEqual(metrics.read(), {
       ...EXPECTED,
-      'floodgate_dials_total{purpose=feeler,result=greeted}': 1,
+      'floodgate_dials_total{purpose=feeler,result=greeted,source=dns}': 1,
       'floodgate_drops_total{reason=score}': 1,
       'floodgate_offences_total{offence=malformed}': 2,
     })

@@ -8,7 +8,7 @@ import { connectionOf } from './actor-setup.ts'
 /** A roster with `P` on it. */
 function withPeer(differences: Partial<ConnectionInfo> = {}): { roster: Roster; member: Member } {
   const roster = new Roster()
-  const member = roster.add(connectionOf('P', differences))
+  const member = roster.add(connectionOf('P', differences), 5)
   assert.ok(member !== undefined)
   return { roster, member }
 }
@@ -64,6 +64,7 @@ describe('a new member', () => {
         group: '4:60.1',
         direction: 'inbound',
         openedAtMs: 77,
+        sinceMs: 5,
         endpoint: undefined,
         listens: [],
         agent: '',
@@ -78,7 +79,7 @@ describe('a new member', () => {
 
   it('is none when the peer is there already: the first connection counts', () => {
     const { roster, member } = withPeer()
-    assert.equal(roster.add(connectionOf('P', { direction: 'outbound' })), undefined)
+    assert.equal(roster.add(connectionOf('P', { direction: 'outbound' }), 0), undefined)
     assert.deepEqual([roster.get('P'), roster.size], [member, 1])
   })
 })
@@ -88,7 +89,7 @@ describe('a member that leaves', () => {
     const { roster, member } = withPeer()
     assert.equal(roster.remove('P'), member)
     assert.deepEqual([roster.remove('P'), roster.get('P'), roster.size], [undefined, undefined, 0])
-    assert.notEqual(roster.add(connectionOf('P')), member)
+    assert.notEqual(roster.add(connectionOf('P'), 0), member)
   })
 
   it('is no longer one that the program has asked for', () => {
@@ -96,7 +97,7 @@ describe('a member that leaves', () => {
     roster.ask('P')
     assert.equal(roster.isAsked('P'), true)
     roster.remove('P')
-    roster.add(connectionOf('P'))
+    roster.add(connectionOf('P'), 0)
     assert.equal(roster.isAsked('P'), false)
   })
 })
@@ -104,7 +105,7 @@ describe('a member that leaves', () => {
 it('who is not connected cannot be asked for', () => {
   const roster = new Roster()
   roster.ask('P')
-  roster.add(connectionOf('P'))
+  roster.add(connectionOf('P'), 0)
   assert.equal(roster.isAsked('P'), false)
 })
 

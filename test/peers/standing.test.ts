@@ -28,6 +28,7 @@ const OPTIONS: PeersOptions = {
     inboundMax: 2,
     perIpMax: 3,
     pendingPerIpMax: 2,
+    pendingInboundMax: 128,
     perGroupMax: 4,
     groupRules: 'all',
     feelerPeriodMs: 120_000,
@@ -56,10 +57,18 @@ class Stage {
   readonly bans: BanKeeper
   readonly standing: Standing
 
-  private constructor(bans: BanKeeper, connections: Partial<PeersOptions['connections']>) {
+  private constructor(
+    bans: BanKeeper,
+    connections: Partial<PeersOptions['connections']>,
+    score: Partial<PeersOptions['score']>,
+  ) {
     this.bans = bans
     this.standing = new Standing(
-      { ...OPTIONS, connections: { ...OPTIONS.connections, ...connections } },
+      {
+        ...OPTIONS,
+        score: { ...OPTIONS.score, ...score },
+        connections: { ...OPTIONS.connections, ...connections },
+      },
       {
         host: this.host,
         clock: this.clock,
@@ -81,14 +90,17 @@ class Stage {
     )
   }
 
-  static async open(connections: Partial<PeersOptions['connections']> = {}): Promise<Stage> {
-    return new Stage(await BanKeeper.load(undefined, new FakeLog(), 0), connections)
+  static async open(
+    connections: Partial<PeersOptions['connections']> = {},
+    score: Partial<PeersOptions['score']> = {},
+  ): Promise<Stage> {
+    return new Stage(await BanKeeper.load(undefined, new FakeLog(), 0), connections, score)
   }
 
   /** A peer connects, inbound from a group of its own where nothing else is said. */
   connect(peer: string, differences: Partial<ConnectionInfo> = {}): Member {
     const address = `/ip4/${60 + this.roster.size}.1.0.1/tcp/1000`
-    const member = this.roster.add(connectionOf(peer, { address, ...differences }))
+    const member = this.roster.add(connectionOf(peer, { address, ...differences }), 0)
     assert.ok(member !== undefined)
     this.standing.connected(member)
     return member
@@ -190,6 +202,21 @@ describe('a score', () => {
     assert.equal(welcome.isWelcome('60.9.0.1:9001'), true)
   })
 
+  const lines: { discourageBelow: number | null; frames: number }[] = [
+    { discourageBelow: null, frames: 5 },
+    { discourageBelow: -125, frames: 6 },
+  ]
+  for (const { discourageBelow, frames } of lines) {
+    it(`discourages twice as far down as it drops, or where it is told to: ${discourageBelow}`, async () => {
+      const stage = await Stage.open({}, { discourageBelow })
+      stage.connect('P', { direction: 'outbound', address: '/ip4/60.9.0.1/tcp/9000' })
+      stage.offend('P', frames - 1)
+      assert.equal(stage.standing.welcome.isWelcome('60.9.0.1:9000'), true)
+      stage.offend('P', 1)
+      assert.equal(stage.standing.welcome.isWelcome('60.9.0.1:9000'), false)
+    })
+  }
+
   it('discourages an address once six peers from there were discouraged', async () => {
     const stage = await Stage.open()
     const { welcome } = stage.standing
@@ -271,6 +298,14 @@ describe('the doorman', () => {
     )
     assert.equal(await stage.prove(7, 'self'), 'self')
     assert.deepEqual(stage.refused, ['banned', 'ip-limit', 'ip-limit', 'group-limit', 'self'])
+  })
+
+  it('cuts the oldest of those in their handshakes when one too many comes', async () => {
+    const stage = await Stage.open({ pendingInboundMax: 2 })
+    const { doorman } = stage.standing
+    const answers = [1, 2, 3].map(socket => doorman.accept(socket, `6${socket}.1.0.1`))
+    assert.deepEqual(answers, [undefined, undefined, undefined])
+    assert.deepEqual([stage.host.cuts, stage.refused], [[1], ['evicted']])
   })
 
   it('knows how many hints there are', async () => {

@@ -134,13 +134,13 @@ describe('an endpoint rests', () => {
     const { welcome, may } = setUp()
     const endpoint = (n: number): string => `61.${n >> 8}.${n & 255}.1:1`
     for (let n = 0; n < RESTING_MAX; n++) welcome.rest(endpoint(n), 'network')
-    // Sent to rest again, it is no longer the first; and it takes no more room than before.
-    welcome.rest(endpoint(0), 'network')
-    assert.deepEqual(may(endpoint(1)), RESTING)
+    // Sent to rest again, one is the last; it takes no more room than before, and what does not rest takes none.
+    welcome.rest(endpoint(1), 'network')
+    welcome.heed(E, 'unknown')
+    assert.deepEqual(may(endpoint(0)), RESTING)
     welcome.rest(E, 'network')
-    assert.deepEqual(
-      [may(endpoint(0)), may(endpoint(1)), may(endpoint(2)), may(E)],
-      [RESTING, YES, RESTING, RESTING],
-    )
+    welcome.rest(OTHER_PORT, 'network')
+    assert.deepEqual([0, 1, 2, 3].map(endpoint).map(may), [YES, RESTING, YES, RESTING])
+    assert.deepEqual([may(E), may(OTHER_PORT)], [RESTING, RESTING])
   })
 })

@@ -235,6 +235,8 @@ describe('phasesOf', () => {
   - { at: 30s, kind: crash, nodes: n1, for: 5s, name: storm }
   - { at: 40s, kind: churn, rate: 1/s, for: 50s }
   - { at: 50s, kind: partition, for: 5s, groups: [n1, rest] }
+  - { at: 57s, kind: mark, name: late }
+  - { at: 58s, kind: mark }
 `)
     assert.deepEqual(
       phasesOf(events, 60_000).map(({ name, fromMs }) => `${fromMs / 1_000} ${name}`),
@@ -248,6 +250,8 @@ describe('phasesOf', () => {
         '40 churn-2',
         '50 partition-2',
         '55 healed',
+        '57 late',
+        '58 mark',
       ],
     )
   })

@@ -39,9 +39,9 @@ export interface Snapshot {
 const PROGRAM = fileURLToPath(new URL('pool-process.ts', import.meta.url))
 
 /** All of these may take long on a busy machine. */
-const DEADLINE_MS = 60_000
+const DEADLINE_MS = 120_000
 
-const LOOK_PERIOD_MS = 50
+const LOOK_PERIOD_MS = 200
 
 type Asked = Question extends infer Q ? (Q extends Question ? Omit<Q, 'call'> : never) : never
 

@@ -3,19 +3,20 @@
  * them: nobody misses anything, and yet they must find together again.
  *
  *   peers-healing.ts halves     a network is split in two
- *   peers-healing.ts islands    three parts, each with a bootstrap node of its own, have never met
+ *   peers-healing.ts islands    three parts have never met, and know some addresses of each other
  */
 import { PeersNet, report } from './peers-net.ts'
 
 const shape = process.argv[2]
-const TARGET = 4
+const TARGET = shape === 'halves' ? 4 : 2
 const SPLIT_MS = 60_000
 
 const net = await PeersNet.make({
   seed: `healing/${shape}`,
   count: 24,
   config: () => ({ connections: { outboundTarget: TARGET, anchors: 1 } }),
-  bootstrap: index => [0, 1, 2].filter(other => other !== index),
+  // Spread evenly: a node that everyone has dialled would lack somebody to dial, and go on looking.
+  bootstrap: index => [1, 4, 9].map(step => (index + step) % 24),
 })
 const { world, nodes } = net
 const parts =
