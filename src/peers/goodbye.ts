@@ -40,6 +40,7 @@ const RETRY_LATER_MS = 600_000
 
 /** Whoever says these would only say them again: it has no room for us, or does not want us. */
 const RETRY_LATER: ReadonlySet<DropReason | 'unknown'> = new Set<DropReason>([
+  'asked',
   'full',
   'evicted',
   'ip-limit',

@@ -151,6 +151,7 @@ export class Peers implements HostEvents {
   /** Closes the connections to a peer, and keeps it connected no longer. */
   async disconnect(peer: PeerId): Promise<void> {
     this.#kept.feed({ type: 'forget', peer })
+    this.#onGoodbye(peer, 'asked') // Or our next dial could undo it.
     await this.#close(peer, 'asked')
   }
 
@@ -283,7 +284,7 @@ export class Peers implements HostEvents {
 
   #onGoodbye(peer: PeerId, reason: DropReason | 'unknown'): void {
     const member = this.#roster.get(peer)
-    this.#parts.log.debug('a peer says goodbye', { peer, reason })
+    this.#parts.log.debug('goodbye', { peer, reason })
     if (member?.endpoint !== undefined) this.#standing.welcome.heed(member.endpoint, reason)
   }
 

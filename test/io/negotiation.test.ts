@@ -249,6 +249,8 @@ describe('a peer that', () => {
     await peer.dial(multiaddr(host.address))
     const [connection] = secured
     assert.ok(connection !== undefined)
+    // Before that it would be too many bytes of nobody.
+    await until('its peer id is proved', () => host.doorman.arrivals.length === 1)
     connection.send(Buffer.concat([bytes(HEADER), endless.subarray(0, 60_000)]))
     await until('it is reported', () => host.told.offences.length > 0)
     await until('it is cut', () => connection.status !== 'open')

@@ -8,9 +8,6 @@ import { runLong } from '../sim/support/child.ts'
 import { contentShare, growthOf, percent, problemsOf } from '../sim/support/churn-judgement.ts'
 import type { Churned } from '../sim/support/peers-churn.ts'
 
-/** What chance makes of the counts; a leak of one entry or listener for each connection is far more in an hour. */
-const GROWTH = 0.1
-
 const AT_ONCE = 2
 
 /** Real time for one minute of one node, on a busy machine. */
@@ -32,7 +29,7 @@ async function run(seed: number): Promise<void> {
   try {
     const args = [seed, minutes, nodes].map(String)
     const churned = await runLong<Churned>(minutes * nodes * DEADLINE_MS, 'peers-churn', args)
-    const problems = problemsOf(churned, GROWTH)
+    const problems = problemsOf(churned)
     if (problems.length > 0) broken++
     line(`${summary(churned)}  ${problems.length === 0 ? 'ok' : problems.join('; ')}`)
   } catch (error) {

@@ -69,7 +69,7 @@ describe('after a goodbye', () => {
     ['stopping', 0],
     ['rotated', 0],
     ['surplus', 0],
-    ['asked', 0],
+    ['asked', 10],
     ['duplicate', 0],
     ['unknown', 0],
   ]

@@ -161,6 +161,11 @@ export class Setup {
   /** A peer dials us, and shakes hands. */
   async admit(peer: PeerId, address?: Address, said: Partial<Hello> = {}): Promise<void> {
     this.host.open(peer, 'inbound', address)
+    await this.hello(peer, said)
+  }
+
+  /** A connected peer says hello by itself. */
+  async hello(peer: PeerId, said: Partial<Hello> = {}): Promise<void> {
     await this.host.ask(peer, helloProtocol(NETWORK), helloFrom(peer, said))
     await settleMicrotasks()
   }

@@ -136,6 +136,15 @@ describe('connections', () => {
     assert.equal(s.told.length, 1)
   })
 
+  it('of plain gossip peers that begin to speak our protocols are told once', async () => {
+    const s = await Setup.open()
+    await s.start()
+    s.host.open('P')
+    s.peers.identified('P', ['/meshsub/1.1.0'], '')
+    await s.hello('P')
+    assert.deepEqual([s.told.length, s.peers.list()[0]?.handshake], [1, 'done'])
+  })
+
   it('of plain gossip peers are closed without interop, also where a person has dialled', async () => {
     const s = await Setup.open({ interop: false })
     await s.start()

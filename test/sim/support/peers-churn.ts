@@ -4,8 +4,8 @@
  *
  *   peers-churn.ts SEED MINUTES NODES
  *
- * Each node leaves every `STAY_MS` on average, one time in five without a word, and comes back with its disk, or one
- * time in five without. Some never leave: only they could tell that something grows with the hours.
+ * Each node leaves every `STAY_MS` on average, one time in five without a word, and comes back with its disk. Some never
+ * leave: only they could tell that something grows with the hours.
  *
  * For counting what there is, nobody leaves for a minute, so that the same number of nodes with the same number of
  * connections is looked at each time.
@@ -88,7 +88,6 @@ async function leave(node: SimNode): Promise<void> {
   if (random.fraction() < 0.2) node.crash()
   else await node.stop()
   await new Promise<void>(resolve => world.at(world.nowMs + AWAY_MS * random.fraction(), resolve))
-  if (random.fraction() < 0.2) node.disk.clear()
   await node.start()
   cameUp(node)
 }

@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { deliverAll, Pool, untilAll } from './support/pool.ts'
+import { deliverAll, Pool, untilAll } from '../e2e/support/pool.ts'
 
 const NODES = 30
 const PROCESSES = 6
