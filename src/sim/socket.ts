@@ -79,6 +79,7 @@ export class Socket {
 
   /** Sets the owner; what came before is told now. */
   attach(events: SocketEvents): void {
+    if (this.#isClosed) return
     this.#events = events
     this.#flush()
   }
@@ -108,8 +109,7 @@ export class Socket {
   cut(): void {
     if (this.#isClosed) return
     this.#pipes?.out.silence()
-    this.#close()
-    this.#tell(events => events.onReset())
+    this.#close(events => events.onReset())
   }
 
   /** Nothing more is said or heard here, and nobody is told: the process is gone. */
@@ -170,8 +170,7 @@ export class Socket {
         return this.#tell(events => events.onEnd())
       case 'rst':
         this.#pipes?.out.silence()
-        this.#close()
-        return this.#tell(events => events.onReset())
+        return this.#close(events => events.onReset())
       case 'open':
         return
       default:
@@ -186,11 +185,14 @@ export class Socket {
     process.run(() => say(events))
   }
 
-  #close(): void {
+  /** The owner is let go: otherwise a node that is gone would stay in memory as long as those it was connected with. */
+  #close(last: (events: SocketEvents) => void = () => {}): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#unread.length = 0
     this.#parts.onClosed(this)
+    this.#tell(last)
+    this.#events = undefined
   }
 }
 

@@ -9,6 +9,7 @@ import type { Amounts, Churned } from './support/peers-churn.ts'
 
 const AMOUNTS: Amounts = {
   atMinute: 5,
+  nodesInMemory: 20,
   timers: 1_000,
   functions: 100_000,
   entries: 20_000,

@@ -34,14 +34,16 @@ export function contentShare({ contentSeconds, nodeSeconds }: Churned): number {
   return contentSeconds / nodeSeconds
 }
 
-/** How many times as much there was in the end, of each. */
+/** How many times as much there was in the end, of each; of what nodes have in memory, for each node. */
 export function growthOf(early: Amounts, late: Amounts): [what: keyof typeof GROWTH, ratio: number][] {
+  const perNode = (amount: (of: Amounts) => number): number =>
+    amount(late) / late.nodesInMemory / (amount(early) / early.nodesInMemory)
   return [
     ['timers', late.timers / early.timers],
-    ['functions', late.functions / early.functions],
-    ['entries', late.entries / early.entries],
+    ['functions', perNode(({ functions }) => functions)],
+    ['entries', perNode(({ entries }) => entries)],
     ['listeners of the process', late.processListeners / early.processListeners],
-    ['heap', late.heapBytes / early.heapBytes],
+    ['heap', perNode(({ heapBytes }) => heapBytes)],
   ]
 }
 

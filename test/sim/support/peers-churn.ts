@@ -15,6 +15,8 @@ import { virtualGlobals } from '../../../src/sim/globals.ts'
 import type { SimNode } from '../../../src/sim/sim-node.ts'
 import { PeersNet, report } from './peers-net.ts'
 
+const { Peers } = await import('../../../src/peers/peers.ts')
+
 /** What a run has shown. */
 export interface Churned {
   /** At how many moments after the warm-up it was looked whether the live nodes hang together. */
@@ -37,7 +39,12 @@ export interface Churned {
 /** How much there is in the whole process. */
 export interface Amounts {
   readonly atMinute: number
-  /** Timers that wait, virtual ones. */
+  /**
+   * Nodes in memory. A few more than live: one that lost power in the middle of a dial stays, since Node keeps signals
+   * that somebody listens to. In reality its process would be gone.
+   */
+  readonly nodesInMemory: number
+  /** Timers that wait, virtual ones, of live nodes. */
   readonly timers: number
   /** Closures, and so listeners. */
   readonly functions: number
@@ -124,6 +131,7 @@ async function amounts(): Promise<Amounts> {
   const sizes = [Map, Set].flatMap(kind => queryObjects(kind, { format: 'summary' }) as string[])
   return {
     atMinute: Math.round(world.nowMs / MINUTE_MS),
+    nodesInMemory: queryObjects(Peers, { format: 'count' }) as number,
     timers: clock.size,
     functions,
     entries: sizes.reduce((sum, text) => sum + Number(/\((\d+)\)/.exec(text)?.[1] ?? 0), 0),
