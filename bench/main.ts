@@ -36,6 +36,8 @@ async function run(name: string, args: string[]): Promise<void> {
   const benchmark = await load(name)
   const startedAt = new Date().toISOString()
   const result = await benchmark.run(args)
+  // It couldn't run here, and has said why: what an earlier run has written stays.
+  if (result === undefined) return
   const machine = { cpu: cpus()[0]?.model, threads: availableParallelism(), node: process.version }
   const results = new URL('results/', FOLDER)
   await mkdir(results, { recursive: true })

@@ -6,7 +6,16 @@ export { DROP_REASONS, type DropReason } from './core/drops.ts'
 export { ERROR_CODES, type ErrorCode, FloodgateError } from './core/errors.ts'
 export { messageHex, messageId } from './core/hash.ts'
 export { OFFENCES, type Offence } from './core/offences.ts'
-export type { Address, Direction, Message, MessageId, PeerId, Topic, Verdict } from './core/types.ts'
+export type {
+  Address,
+  Direction,
+  Message,
+  MessageId,
+  PeerId,
+  Topic,
+  Transfer,
+  Verdict,
+} from './core/types.ts'
 export type {
   FloodDegree,
   Handler,

@@ -15,10 +15,19 @@ import { topicLimits } from './config/topics.ts'
 import { FloodgateError } from './core/errors.ts'
 import type { Offence } from './core/offences.ts'
 import type { Log } from './core/ports.ts'
-import type { Address, Direction, Message, MessageId, PeerId, Topic, Verdict } from './core/types.ts'
+import type {
+  Address,
+  Direction,
+  Message,
+  MessageId,
+  PeerId,
+  Topic,
+  Transfer,
+  Verdict,
+} from './core/types.ts'
 import type { Handler, TopicOptions } from './core/upper.ts'
 import type { Reason } from './gossip/gate.ts'
-import type { TopicCounts, TopicSetup } from './gossip/router.ts'
+import type { TopicCounts, TopicSetup } from './gossip/topic-state.ts'
 import { checkTopic } from './gossip/topics.ts'
 import { systemClock } from './io/clock.ts'
 import { type Identity, loadIdentity, temporaryIdentity } from './io/identity.ts'
@@ -51,6 +60,8 @@ export interface NodeEvents {
   /** The upper layer accepted a message. `late`: after its verdict was due, so it was not passed on. */
   message: [message: Message, late: boolean]
   verdict: [verdict: VerdictInfo]
+  /** A payload that was asked for, or a chunk of a swarm, came from a neighbour: before any verdict. */
+  transfer: [transfer: Transfer]
   'peer:connect': [peer: PeerId, address: Address, direction: Direction]
   'peer:disconnect': [peer: PeerId]
   offence: [peer: PeerId, offence: Offence, detail: string]
@@ -289,6 +300,10 @@ export class Node extends EventEmitter<NodeEvents> {
       clock: this.#clock,
       logs: this.#logs,
       judged: (message, verdict, reason, late) => this.#onJudged(message, verdict, reason, late),
+      transferred: transfer => {
+        if (this.listenerCount('transfer') > 0) this.#tell('transfer', transfer)
+      },
+      stopped: verdict => this.#tell('verdict', verdict),
       peers: {
         connected: (peer, address, direction) => this.#tell('peer:connect', peer, address, direction),
         disconnected: peer => this.#tell('peer:disconnect', peer),

@@ -227,7 +227,7 @@ describe('the repository', () => {
   it('was read', () => {
     for (const path of ['src/node.ts', 'src/core/types.ts', 'test/structure.test.ts'])
       assert.ok(files.has(path), path)
-    assert.ok(rules.importsOf(files.get('src/node.ts') ?? '').includes('./gossip/router.ts'))
+    assert.ok(rules.importsOf(files.get('src/node.ts') ?? '').includes('./gossip/topic-state.ts'))
     const machines = [
       'src/core/seen.ts',
       'src/gossip/fair-queue.ts',

@@ -75,7 +75,7 @@ async function bare(
  * No signatures, content ids. Gossipsub asks twice for the id of what it receives; `MessageIds` hashes
  * once.
  */
-function tunedOptions(): Partial<GossipsubOpts> {
+export function tunedOptions(): Partial<GossipsubOpts> {
   const ids = new MessageIds()
   return {
     globalSignaturePolicy: StrictNoSign,

@@ -5,7 +5,8 @@ export interface Benchmark {
   /** The options, one a line. */
   readonly usage: string
   /**
-   * Prints a table and returns what is to be written as JSON. Leaves no process behind, also when it throws.
+   * Prints a table and returns what is to be written as JSON. Where it cannot run, it prints why, and returns
+   * undefined. Leaves no process behind, also when it throws.
    * @throws UsageError, or what `parseArgs` throws, when the options are wrong
    */
   run(args: string[]): Promise<unknown>

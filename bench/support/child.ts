@@ -15,10 +15,14 @@ export class Child {
   readonly #answers: AsyncIterator<string>
   readonly #name: string
 
-  /** @param nodeArgs the options of Node, the script and its arguments */
-  constructor(name: string, nodeArgs: readonly string[]) {
+  /**
+   * @param nodeArgs the options of Node, the script and its arguments
+   * @param wrapper what stands before the command, for example to run it on another host
+   */
+  constructor(name: string, nodeArgs: readonly string[], wrapper: readonly string[] = []) {
     this.#name = name
-    this.#process = spawn(process.execPath, nodeArgs, { stdio: ['pipe', 'pipe', 'inherit'] })
+    const [command = process.execPath, ...args] = [...wrapper, process.execPath, ...nodeArgs]
+    this.#process = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     const { stdout } = this.#process
     if (stdout === null) throw new Error('the child was spawned without a pipe for stdout')
     this.#answers = createInterface({ input: stdout })[Symbol.asyncIterator]()

@@ -13,6 +13,7 @@ import { planOf, type RunPlan } from './cluster/plan.ts'
 import { type ClusterReport, hasFigures, reportOf, summary } from './cluster/report.ts'
 import { Run } from './cluster/run.ts'
 import { Screen, sizeOf } from './cluster/screen.ts'
+import { tracePicture } from './cluster/trace-picture.ts'
 import { parseCount, parseDuration, parseFraction, parseSize } from './cluster/units.ts'
 import { frame, nodeTable } from './cluster/view.ts'
 import { splitWords } from './cluster/words.ts'
@@ -62,7 +63,7 @@ export function clusterCommand(): Command {
     .addOption(option('--lines', 'with --feed: each line of a file is one message'))
     .addOption(option('--handler <MODULE>', 'your own gate, a TypeScript or JavaScript module'))
     .addOption(option('--corrupt <N>', 'add N spoilt copies of fed messages').argParser(readCount))
-    .addOption(option('--mode <M>', 'how payloads travel').choices(['flood']))
+    .addOption(option('--mode <M>', 'how payloads travel').choices(['flood', 'ask', 'swarm', 'auto']))
     .addOption(
       option('--exec <COMMAND>', 'run each node behind a command, such as ip netns exec').argParser(
         readWords,
@@ -75,7 +76,8 @@ export function clusterCommand(): Command {
     )
     .addOption(option('--seed <TEXT>', 'decides topology, senders and payloads').default(seed))
     .addOption(option('--data-dir <DIR>', 'keep the data folders of the nodes there (default: temporary)'))
-    .addOption(option('--json', 'print one JSON object at the end'))
+    .addOption(option('--trace', 'show at the end who gave which part of the largest message to whom'))
+    .addOption(option('--json', 'print one JSON object at the end').conflicts('trace'))
     .addHelpText('after', HELP)
     .allowExcessArguments(false)
     .action(cluster)
@@ -116,6 +118,10 @@ function print(run: Run, report: ClusterReport, form: 'live' | 'json' | 'text'):
   const hasTable = form === 'text' && hasFigures(report)
   if (hasTable) process.stdout.write(`${nodeTable(run, SUMMARY_ROWS).join('\n')}\n`)
   process.stdout.write(`\n${summary(report)}\n${logged.join('')}`)
+  const traced = run.trace?.chosen()
+  if (traced === undefined) return
+  const picture = tracePicture(traced, run.plan.nodes, sizeOf(process.stdout).columns)
+  process.stdout.write(`\n${picture.join('\n')}\n`)
 }
 
 /** Draws the live table until the returned function has drawn it for the last time. */

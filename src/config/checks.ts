@@ -5,7 +5,7 @@
  * them silently. A rule about topics is tried on `topicDefaults`, and on every topic of `topics` that sets a
  * key it looks at.
  */
-import { GOSSIP_FRAME_OVERHEAD_BYTES } from '../core/limits.ts'
+import { GOSSIP_FRAME_OVERHEAD_BYTES, GOSSIP_PAYLOAD_MAX_BYTES } from '../core/limits.ts'
 import type { TopicLimits } from '../core/upper.ts'
 import { keyName } from './keys.ts'
 import type { Config } from './schema.ts'
@@ -145,7 +145,19 @@ function limitRules(config: Config, topic?: string): Rule[] {
   const place = (key: keyof TopicLimits): KeyPath =>
     topic !== undefined && own?.[key] !== undefined ? ['topics', topic, key] : ['topicDefaults', key]
   const payload = place('maxPayloadBytes')
+  const isFlood = limits.mode === 'flood'
+  // What is larger travels in another way, in every mode but `flood`.
+  const floodedBytes = Math.min(limits.maxPayloadBytes, GOSSIP_PAYLOAD_MAX_BYTES)
   const rules: Rule[] = [
+    {
+      key: payload,
+      value: isFlood ? limits.maxPayloadBytes : 0,
+      relation: 'at most',
+      bound: GOSSIP_PAYLOAD_MAX_BYTES,
+      formula: 'what gossip carries in mode flood',
+      others: [place('mode')],
+      reason: 'gossipsub silently loses frames of 4 MiB and more',
+    },
     {
       key: place('verdictTimeoutMs'),
       value: limits.verdictTimeoutMs,
@@ -168,7 +180,7 @@ function limitRules(config: Config, topic?: string): Rule[] {
       key: ['gossip', 'outboundBufferBytes'],
       value: gossip.outboundBufferBytes,
       relation: 'at least',
-      bound: 2 * (limits.maxPayloadBytes + GOSSIP_FRAME_OVERHEAD_BYTES),
+      bound: 2 * (floodedBytes + GOSSIP_FRAME_OVERHEAD_BYTES),
       formula: `2 * (${keyName(payload)} + ${GOSSIP_FRAME_OVERHEAD_BYTES})`,
       others: [payload],
       reason: 'a buffer that cannot hold two of the largest messages aborts the stream to a healthy peer',

@@ -16,7 +16,7 @@
  * - Only what one value can tell is checked here. What needs two values is in `checks.ts`.
  */
 import * as z from 'zod'
-import { GOSSIP_PAYLOAD_MAX_BYTES, TOPIC_MAX_BYTES } from '../core/limits.ts'
+import { SWARM_PAYLOAD_MAX_BYTES, TOPIC_MAX_BYTES } from '../core/limits.ts'
 import { isTopic } from '../core/topic.ts'
 import { connections, discovery } from './connections-schema.ts'
 import { DAY_MS, whole } from './numbers.ts'
@@ -100,14 +100,24 @@ const gossip = z
   .describe('Gossip: how messages spread, in gossipsub’s terms.')
 
 const limits = {
-  mode: z.enum(['flood']).describe('How payloads travel. `flood`: inside the gossip message.'),
+  mode: z
+    .enum(['flood', 'ask', 'swarm', 'auto'])
+    .describe(
+      'How payloads travel. `flood`: inside the gossip message, which plain gossipsub peers understand. `ask`: announced by id and asked for, one copy each; for transactions. `swarm`: announced by a header and spread in chunks, fast for large ones. `auto`: by size.',
+    ),
+  askFromBytes: whole(0, SWARM_PAYLOAD_MAX_BYTES).describe(
+    'Mode `auto`: payloads from this size in bytes are announced and asked for. Smaller ones are flooded, which is faster.',
+  ),
+  swarmFromBytes: whole(0, SWARM_PAYLOAD_MAX_BYTES).describe(
+    'Mode `auto`: payloads from this size in bytes swarm. They go on before they are complete only where the program has a quick verdict for headers.',
+  ),
   floodDegree: z
     .enum(['mesh', 'all'])
     .describe(
       'To whom a message that this node propagates goes: its mesh neighbours, or every connected subscriber (faster, more copies).',
     ),
   maxPayloadBytes: whole(1, Number.MAX_SAFE_INTEGER)
-    .max(GOSSIP_PAYLOAD_MAX_BYTES, { error: 'gossipsub silently loses frames of 4 MiB and more' })
+    .max(SWARM_PAYLOAD_MAX_BYTES, { error: 'larger payloads do not travel in one piece' })
     .describe(
       'The largest payload in bytes; a peer that sends a larger one is scored down. All nodes of a network should agree.',
     ),
@@ -123,17 +133,27 @@ const limits = {
   queueMaxBytes: whole(1, GIB_BYTES).describe(
     'How many bytes of payload may wait for the handler; beyond it the oldest of the peer with most waiting is dropped.',
   ),
+  keepMaxBytes: whole(0, GIB_BYTES).describe(
+    'How many bytes of accepted payloads are kept, up to a minute, for peers that ask for them; beyond it the oldest go. Less breaks promises under load.',
+  ),
+  holdMs: whole(1, DAY_MS).describe(
+    'How long a message waits for others that its handler named, in milliseconds.',
+  ),
 }
 
 const topicDefaults = z
   .strictObject({
     mode: limits.mode.default('flood'),
+    askFromBytes: limits.askFromBytes.default(4_097),
+    swarmFromBytes: limits.swarmFromBytes.default(65_536),
     floodDegree: limits.floodDegree.default('mesh'),
     maxPayloadBytes: limits.maxPayloadBytes.default(1_048_576),
     verdictTimeoutMs: limits.verdictTimeoutMs.default(2_000),
     concurrency: limits.concurrency.default(64),
     queueMaxMessages: limits.queueMaxMessages.default(16_384),
     queueMaxBytes: limits.queueMaxBytes.default(67_108_864),
+    keepMaxBytes: limits.keepMaxBytes.default(67_108_864),
+    holdMs: limits.holdMs.default(60_000),
   })
   .prefault({})
   .describe('What holds for every topic that `topics` says nothing else about.')

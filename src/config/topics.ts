@@ -11,11 +11,15 @@ export function topicLimits(config: Config, topic: string): TopicLimits {
   const { topicDefaults } = config
   return {
     mode: own?.mode ?? topicDefaults.mode,
+    askFromBytes: own?.askFromBytes ?? topicDefaults.askFromBytes,
+    swarmFromBytes: own?.swarmFromBytes ?? topicDefaults.swarmFromBytes,
     floodDegree: own?.floodDegree ?? topicDefaults.floodDegree,
     maxPayloadBytes: own?.maxPayloadBytes ?? topicDefaults.maxPayloadBytes,
     verdictTimeoutMs: own?.verdictTimeoutMs ?? topicDefaults.verdictTimeoutMs,
     concurrency: own?.concurrency ?? topicDefaults.concurrency,
     queueMaxMessages: own?.queueMaxMessages ?? topicDefaults.queueMaxMessages,
     queueMaxBytes: own?.queueMaxBytes ?? topicDefaults.queueMaxBytes,
+    keepMaxBytes: own?.keepMaxBytes ?? topicDefaults.keepMaxBytes,
+    holdMs: own?.holdMs ?? topicDefaults.holdMs,
   }
 }

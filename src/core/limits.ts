@@ -20,3 +20,6 @@ export const TOPIC_MAX_BYTES = 256
 
 /** The longest header that a quick verdict is given: what an announcement can carry beside its own fields. */
 export const HEADER_MAX_BYTES = 1_024
+
+/** The largest payload that travels as a swarm: 64 MiB. */
+export const SWARM_PAYLOAD_MAX_BYTES = 2 ** 26

@@ -35,6 +35,24 @@ export const OFFENCES = {
   'gossip-ihave': 10,
   /** Subscribed to more topics than we record for one peer. */
   'gossip-topics': 10,
+  /** Sent an announcement or an ask frame that does not decode. */
+  'ask-malformed': 25,
+  /** Said that it lacks what it announced: who announces has promised to keep it. Bounded memory does that too. */
+  'ask-lacked': 5,
+  /** Sent a payload that it was not asked for. */
+  'ask-unwanted': 10,
+  /** Announced another size than the payload has. */
+  'ask-size': 10,
+  /** Sent a swarm frame that makes no sense: what does not decode, or a chunk number beyond the last. */
+  'swarm-malformed': 25,
+  /** Sent a chunk that does not belong to the root: it did not check what it passes on. */
+  'swarm-chunk': 25,
+  /** Said that it had chunks, and did not send them when asked. A slow line does that too. */
+  'swarm-stalled': 5,
+  /** Announced a swarm of its own of which nothing ever came. */
+  'swarm-empty': 10,
+  /** Announced a swarm whose payload is not what its head says. */
+  'swarm-false': 50,
   /** Did not answer a request in time. A slow line does that too. */
   timeout: 2,
 } as const

@@ -15,6 +15,8 @@ export interface Clock {
   wallMs(): number
   /** Calls `fn` after each `periodMs` until the returned function is called. Never keeps the process alive. */
   every(periodMs: number, fn: () => void): () => void
+  /** Calls `fn` once after `delayMs`, unless the returned function is called before. Never keeps the process alive. */
+  after(delayMs: number, fn: () => void): () => void
 }
 
 /** A live connection. A peer may for a moment have two; it is gone when the last one closes. */
@@ -69,6 +71,48 @@ export interface ProtocolLimits {
   readonly timeoutMs: number
 }
 
+/** Bounds of a protocol of long-lived streams: any number of frames, each side sends on a stream that it opened. */
+export interface ChannelLimits {
+  /** A longer frame is refused before a byte of it is kept. */
+  readonly frameMaxBytes: number
+  /** What may wait towards one peer; a frame beyond it is not taken (`send` returns false). At least one frame. */
+  readonly waitingMaxBytes: number
+}
+
+/** What a channel tells its owner. A handler that throws is a line in the log, and costs the stream where it read. */
+export interface ChannelEvents {
+  /** Frames can be sent to the peer from now on. Once for each time the channel opens. */
+  opened(peer: PeerId): void
+  /** One frame, also from a peer towards which the channel is not open. It may be kept: its bytes are the receiver's. */
+  frame(peer: PeerId, frame: Uint8Array): void
+  /**
+   * What waited towards the peer has left: `waitingBytes` fell under a quarter of its maximum after it was above a half,
+   * or after a frame was not taken.
+   */
+  drained(peer: PeerId): void
+  /** After each `opened`, once: the stream or the connection has ended, or `close` was called. */
+  closed(peer: PeerId): void
+}
+
+/** Long-lived streams of one protocol to any number of peers. */
+export interface Channel {
+  /**
+   * Opens our sending side towards a connected peer. Resolves to true when frames can be sent, to false when the peer
+   * doesn't speak the protocol or is gone. Calls while it opens, or when it is open, share the answer.
+   * @throws FloodgateError ADDRESS for what is no peer id, and nothing else
+   */
+  open(peer: PeerId): Promise<boolean>
+  /**
+   * Takes a frame to send; false: not open, or no room. Frames of one tick travel together. The bytes are the channel's
+   * from here on: they must not be changed.
+   */
+  send(peer: PeerId, frame: Uint8Array): boolean
+  /** Bytes taken by `send` that the socket has not passed to the system, as far as they can be seen; 0 when not open. */
+  waitingBytes(peer: PeerId): number
+  /** Ends our sending side, and with it what waits there. None is fine. */
+  close(peer: PeerId): void
+}
+
 /** Connections to other nodes. */
 export interface Host {
   readonly peer: PeerId
@@ -104,8 +148,19 @@ export interface Host {
    * @throws FloodgateError NO_PEER, PROTOCOL (it does not speak it, or its frame is too long), TIMEOUT, DIAL
    */
   request(peer: PeerId, protocol: string, frame: Uint8Array, limits: ProtocolLimits): Promise<Uint8Array>
+  /** A protocol of long-lived streams. To be called before `start`; a peer that breaks it is an offence (`malformed`). */
+  channel(protocol: string, limits: ChannelLimits, events: ChannelEvents): Channel
   /** Bytes through all sockets since the start, with handshakes, encryption and framing, without TCP and IP. */
   traffic(): { sentBytes: number; receivedBytes: number }
+}
+
+/** Signatures with the identity keys of peers. */
+export interface Signer {
+  /** Whose signatures `sign` makes. */
+  readonly peer: PeerId
+  sign(bytes: Uint8Array): Promise<Uint8Array>
+  /** False also for a text that is no peer id, or one that does not hold its key. Never rejects. */
+  verify(peer: PeerId, bytes: Uint8Array, signature: Uint8Array): Promise<boolean>
 }
 
 /** Names in the DNS. Answers are capped, and every question has a deadline. */
@@ -130,6 +185,8 @@ export interface GossipMessage {
 
 export interface PubSubEvents {
   message(message: GossipMessage): void
+  /** A further copy of a message that was handed out, on a topic with `echoes`. */
+  echo(ticket: string, from: PeerId): void
   offence(peer: PeerId, offence: Offence, detail: string): void
 }
 
@@ -144,7 +201,8 @@ export interface PublishResult {
 export interface PubSub {
   start(events: PubSubEvents): Promise<void>
   stop(): Promise<void>
-  subscribe(topic: Topic, options: { maxPayloadBytes: number; toAll: boolean }): void
+  /** @param options `echoes`: further copies are told, too */
+  subscribe(topic: Topic, options: { maxPayloadBytes: number; toAll: boolean; echoes?: boolean }): void
   unsubscribe(topic: Topic): void
   /**
    * Keeps a reference to the payload for some seconds: the caller must not change it.

@@ -42,5 +42,16 @@ export interface Message {
   readonly receivedAtMs: number
 }
 
+/** A payload, or a chunk of one, that came from a neighbour by another way than gossip, and was new. */
+export interface Transfer {
+  readonly topic: Topic
+  readonly id: MessageId
+  /** Which chunk, of how many; 0 of 1 for a whole payload. */
+  readonly index: number
+  readonly count: number
+  readonly from: PeerId
+  readonly sizeBytes: number
+}
+
 /** Who opened a connection: `outbound` when this node dialled. */
 export type Direction = 'inbound' | 'outbound'

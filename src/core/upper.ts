@@ -11,14 +11,15 @@ import type { Message, MessageId, Verdict } from './types.ts'
 
 /**
  * Every form that a verdict may take: `true` is accept, `false` is reject. `hold` asks to wait until the named
- * messages are accepted; it is not supported yet, and counts as `ignore`, a metric and a log line.
+ * messages (256 at most) are accepted; then the handler is asked again. The network is told `ignore` meanwhile, and
+ * what is accepted after a hold is announced by this node. A message is held for `holdMs`, and eight times at most.
  */
 export type HandlerResult = Verdict | boolean | { readonly hold: readonly MessageId[] }
 
 /** Judges a message. `accept` means that the upper layer has taken it: there is no second delivery. */
 export type Handler = (message: Message) => HandlerResult | Promise<HandlerResult>
 
-/** What a quick verdict may look at. In flood mode the payload is always there. */
+/** What a quick verdict may look at. A flooded or asked message has its payload; a swarm only the header. */
 export interface Preview {
   readonly id: MessageId
   readonly sizeBytes: number
@@ -38,8 +39,11 @@ export type QuickVerify = (preview: Preview) => Verdict | boolean | Promise<Verd
 /** Cuts the part of a payload that a quick verdict needs: at most 1,024 bytes, for example a block header. */
 export type HeaderOf = (payload: Uint8Array) => Uint8Array
 
-/** How payloads of a topic travel. This version knows `flood`: the payload inside the gossip message. */
-export type Mode = 'flood'
+/**
+ * How payloads of a topic travel: `flood` inside the gossip message; `ask` announced by their id, and asked for by each
+ * neighbour that lacks them; `swarm` announced by a header, in chunks from all neighbours at once; `auto` by their size.
+ */
+export type Mode = 'flood' | 'ask' | 'swarm' | 'auto'
 
 /** To whom a flooded payload goes: the gossip mesh (about 6 neighbours), or every connected subscriber. */
 export type FloodDegree = 'mesh' | 'all'
@@ -47,6 +51,9 @@ export type FloodDegree = 'mesh' | 'all'
 /** What can be said of a topic in a configuration file. Every number is a bound that is enforced. */
 export interface TopicLimits {
   readonly mode: Mode
+  /** In mode `auto`: payloads from this size are asked for, from the other one they swarm. */
+  readonly askFromBytes: number
+  readonly swarmFromBytes: number
   readonly floodDegree: FloodDegree
   /** Larger payloads are refused at `propagate`, and dropped and scored when received. */
   readonly maxPayloadBytes: number
@@ -57,6 +64,10 @@ export interface TopicLimits {
   /** What waits for the handler, in messages and in bytes; beyond it the fullest peer's oldest is dropped. */
   readonly queueMaxMessages: number
   readonly queueMaxBytes: number
+  /** What is kept of accepted payloads for those who ask, at most a minute. */
+  readonly keepMaxBytes: number
+  /** How long a message is held for others. */
+  readonly holdMs: number
 }
 
 /** What `subscribe` takes: the limits, each with a default from the configuration, and the functions. */

@@ -21,6 +21,8 @@
  * - With a quick verdict, that one settles the message, and the handler's decides delivery; an ignore or reject
  *   there is final. As much may wait for quick verdicts as for the handler; what comes beyond it is dropped. One
  *   that is not there when it is due decides nothing any more: then the handler is asked.
+ * - A copy that did not come by gossip has no ticket. What travels in other ways learns of the verdict by `settled`.
+ * - A message whose header was vouched for before its payload came (a swarm) is settled as accepted at once.
  * - A reject is blamed on every peer that sent a copy until then, `SENDERS_MAX` copies at most, also when it comes
  *   late: each of them vouched for it. A reject by the handler after a quick accept blames nobody: an honest relay
  *   has vouched for the quick verdict only. Otherwise one peer, with messages that pass the quick verdict and fail
@@ -42,11 +44,21 @@ export interface GateOptions {
   readonly isQuick: boolean
 }
 
-/** Who or what decided. `threw`: the upper layer failed. `hold`: it asked to wait, which is not supported yet. */
+/** Who or what decided. `threw`: the upper layer failed. `hold`: it waits for others, and will be judged again. */
 export type Reason = 'handler' | 'quick' | 'threw' | 'hold' | 'timeout' | 'overflow'
 
 export type GateEvent<T> =
-  | { type: 'message'; key: MessageKey; from: PeerId; ticket: string; sizeBytes: number; message: T }
+  | {
+      type: 'message'
+      key: MessageKey
+      from: PeerId
+      /** How gossip knows this copy; undefined for one that did not come by gossip. */
+      ticket: string | undefined
+      sizeBytes: number
+      message: T
+      /** Its header had a quick verdict before the payload was there: as if that had been the quick verdict. */
+      isVouched?: boolean
+    }
   | { type: 'quick'; key: MessageKey; call: number; verdict: Verdict; reason: Reason }
   | { type: 'verdict'; key: MessageKey; call: number; verdict: Verdict; reason: Reason }
   | { type: 'tick' }
@@ -55,6 +67,8 @@ export type GateEvent<T> =
 export type GateAction<T> =
   | { type: 'askQuick'; key: MessageKey; call: number; message: T }
   | { type: 'ask'; key: MessageKey; call: number; message: T }
+  /** The network's verdict on a message, once, before its tickets are settled. */
+  | { type: 'settled'; key: MessageKey; message: T; verdict: Verdict }
   | { type: 'settle'; ticket: string; from: PeerId; verdict: Verdict }
   | { type: 'blame'; peer: PeerId; message: T }
   /** Decided for good. `late`: the network was told `ignore` before. */
@@ -72,7 +86,7 @@ interface Entry<T> {
   readonly key: MessageKey
   readonly message: T
   readonly sizeBytes: number
-  readonly senders: { readonly from: PeerId; readonly ticket: string }[]
+  readonly senders: { readonly from: PeerId; readonly ticket: string | undefined }[]
   readonly dueAtMs: number
   /** Until when a handler call that is under way holds its place. */
   placeUntilMs: number
@@ -151,7 +165,7 @@ export class Gate<T> {
       if (!known.isSettled) return
     }
     if (known !== undefined || this.#seen.has(key, nowMs)) {
-      actions.push({ type: 'settle', ticket, from, verdict: 'ignore' })
+      if (ticket !== undefined) actions.push({ type: 'settle', ticket, from, verdict: 'ignore' })
       return
     }
     const entry: Entry<T> = {
@@ -165,11 +179,12 @@ export class Gate<T> {
       state: 'queued',
       isSettled: false,
       isLate: false,
-      isQuickAccepted: false,
+      isQuickAccepted: event.isVouched === true,
     }
     this.#entries.set(key, entry)
     this.#due.set(key, entry)
-    if (this.#options.isQuick) this.#askQuick(entry, actions)
+    if (entry.isQuickAccepted) this.#settle(entry, 'accept', actions)
+    if (this.#options.isQuick && !entry.isQuickAccepted) this.#askQuick(entry, actions)
     else this.#enqueue(entry, nowMs, actions)
   }
 
@@ -259,7 +274,9 @@ export class Gate<T> {
     if (entry.isSettled) return
     entry.isSettled = true
     this.#due.delete(entry.key)
+    actions.push({ type: 'settled', key: entry.key, message: entry.message, verdict })
     for (const [index, { from, ticket }] of entry.senders.entries()) {
+      if (ticket === undefined) continue
       actions.push({
         type: 'settle',
         ticket,

@@ -1,5 +1,5 @@
 /**
- * The metrics of gossip.
+ * The metrics of the gate. What travels beside gossip has its own in `spread-metrics.ts`.
  *
  * What is counted for every message is a plain number of its owner, read when the metrics are: a labelled counter
  * costs as much as a hash of the message. Only calls of the upper layer are observed one by one.
@@ -17,6 +17,7 @@ export interface TopicReading {
   readonly overdue: number
   readonly acceptedBytes: number
   readonly queued: number
+  readonly held: number
   /** Messages by how they ended: `verdict reason` to a number. */
   readonly outcomes: ReadonlyMap<string, number>
 }
@@ -49,6 +50,7 @@ export function gossipMetrics(metrics: Metrics, read: () => TopicReading[]): His
     ['topic'],
     figures('queued'),
   )
+  metrics.gaugeFrom('floodgate_messages_held', 'Messages that wait for others', ['topic'], figures('held'))
   metrics.counterFrom(
     'floodgate_verdicts_total',
     'Messages by verdict and what decided it',

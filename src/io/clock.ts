@@ -16,5 +16,10 @@ export function systemClock(): Clock {
       timer.unref()
       return () => clearInterval(timer)
     },
+    after(delayMs, fn) {
+      const timer = setTimeout(fn, delayMs)
+      timer.unref()
+      return () => clearTimeout(timer)
+    },
   }
 }

@@ -4,7 +4,8 @@
  * Rules:
  * - A length is judged before anything is kept for it, and memory grows with what has arrived, not with what was
  *   promised.
- * - A stream carries one frame in each direction. What comes after it is refused like a frame that is too long.
+ * - A stream of a request carries one frame in each direction (`readFrame`). What comes after it is refused like a frame
+ *   that is too long. A stream of a channel carries any number (`FrameSplitter`).
  * - What breaks these rules aborts the stream with a `FrameError`, which its `close` event then carries.
  *
  * Why not `lpStream` of `@libp2p/utils` 7.4.1: it takes a length byte by byte, and throws and catches an error for each
@@ -19,7 +20,10 @@ export class FrameError extends Error {
 }
 
 /** Lengths of up to 4 GiB. */
-const LENGTH_MAX_BYTES = 5
+export const LENGTH_MAX_BYTES = 5
+
+/** Never written to. */
+const NOTHING = new Uint8Array(0)
 
 /** Follows frames through pieces of bytes, one after the other, and keeps nothing of them. */
 export class FrameTrail {
@@ -94,44 +98,95 @@ export class FrameReader {
     return this.#content !== undefined && this.#filled === this.#length
   }
 
-  /** @returns the frame, when this piece completes it; its bytes are a copy @throws FrameError */
-  push(piece: Uint8Array): Uint8Array | undefined {
-    if (piece.byteLength === 0) return undefined
-    if (this.isComplete) throw new FrameError('bytes after the frame')
-    const rest = this.#content === undefined ? this.#takeLength(piece) : piece
-    if (this.#content === undefined) return undefined
-    if (rest.byteLength > this.#length - this.#filled) throw new FrameError('bytes after the frame')
-    this.#reserve(this.#filled + rest.byteLength).set(rest, this.#filled)
-    this.#filled += rest.byteLength
+  /** The frame, when it is complete; its bytes are a copy. */
+  get frame(): Uint8Array | undefined {
     return this.isComplete ? this.#content : undefined
   }
 
-  /** @returns what follows the length in this piece */
-  #takeLength(piece: Uint8Array): Uint8Array {
-    for (const [index, byte] of piece.subarray(0, LENGTH_MAX_BYTES - this.#lengthBytes).entries()) {
+  /** @returns the frame, when this piece completes it; its bytes are a copy @throws FrameError */
+  push(piece: Uint8Array): Uint8Array | undefined {
+    if (piece.byteLength === 0) return undefined
+    if (this.isComplete || this.take(piece, 0) < piece.byteLength) {
+      throw new FrameError('bytes after the frame')
+    }
+    return this.frame
+  }
+
+  /**
+   * Goes on at `at`, to the end of the frame or of the piece. A frame that lies in one piece is copied once.
+   * @returns where it stopped @throws FrameError
+   */
+  take(piece: Uint8Array, at: number): number {
+    const from = this.#content === undefined ? this.#takeLength(piece, at) : at
+    if (this.#content === undefined) return from
+    const to = Math.min(piece.byteLength, from + this.#length - this.#filled)
+    if (to > from) {
+      this.#reserve(this.#filled + to - from).set(piece.subarray(from, to), this.#filled)
+      this.#filled += to - from
+    }
+    return to
+  }
+
+  /** @returns where the content starts in this piece */
+  #takeLength(piece: Uint8Array, at: number): number {
+    for (let from = at; from < piece.byteLength; ) {
+      const byte = piece[from++] ?? 0
       this.#length += (byte & 0x7f) * 0x80 ** this.#lengthBytes++
-      if (byte >= 0x80) continue
+      if (byte >= 0x80) {
+        if (this.#lengthBytes === LENGTH_MAX_BYTES) throw new FrameError('a length without end')
+        continue
+      }
       // The multiformats' rule: no longer than needed, so that there is one way to write it.
       if (byte === 0 && this.#lengthBytes > 1) throw new FrameError('a length with needless bytes')
       if (this.#length > this.#maxBytes) {
         throw new FrameError(`a frame of ${this.#length} bytes, limit ${this.#maxBytes}`)
       }
-      this.#content = new Uint8Array(Math.min(this.#length, FIRST_BYTES))
-      return piece.subarray(index + 1)
+      this.#content = NOTHING
+      return from
     }
-    if (this.#lengthBytes === LENGTH_MAX_BYTES) throw new FrameError('a length without end')
-    return piece.subarray(piece.byteLength)
+    return piece.byteLength
   }
 
   /** The content with room for so many bytes. */
   #reserve(sizeBytes: number): Uint8Array {
     assert.ok(this.#content !== undefined)
     if (sizeBytes > this.#content.byteLength) {
-      const grown = new Uint8Array(Math.min(this.#length, Math.max(sizeBytes, 2 * this.#content.byteLength)))
+      const roomBytes = Math.max(sizeBytes, FIRST_BYTES, 2 * this.#content.byteLength)
+      const grown = new Uint8Array(Math.min(this.#length, roomBytes))
       grown.set(this.#content)
       this.#content = grown
     }
     return this.#content
+  }
+}
+
+/** Takes any number of frames out of pieces, one after the other. */
+export class FrameSplitter {
+  readonly #maxBytes: number
+  #reader: FrameReader
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+    this.#reader = new FrameReader(maxBytes)
+  }
+
+  /** A frame has begun that is not complete. */
+  get isInside(): boolean {
+    return this.#reader.isBegun
+  }
+
+  /**
+   * The frames that end in this piece, as they are asked for; each is a copy. A caller that stops asking has read
+   * enough: what follows in the piece is lost. @throws FrameError when the next one is none
+   */
+  *push(piece: Uint8Array): Generator<Uint8Array, void> {
+    for (let at = 0; at < piece.byteLength; ) {
+      at = this.#reader.take(piece, at)
+      const { frame } = this.#reader
+      if (frame === undefined) continue
+      this.#reader = new FrameReader(this.#maxBytes)
+      yield frame
+    }
   }
 }
 
@@ -190,9 +245,23 @@ export function readFrame(
 
 /** Sends one frame. What does not fit the socket waits in the stream, and `stream.close` waits for it. */
 export function writeFrame(stream: Stream, frame: Uint8Array): void {
-  const length: number[] = []
-  let rest = frame.byteLength
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) length.push((rest % 0x80) | 0x80)
-  length.push(rest)
-  stream.send(Buffer.concat([Uint8Array.from(length), frame]))
+  const length = new Uint8Array(lengthBytesOf(frame.byteLength))
+  writeLength(length, 0, frame.byteLength)
+  stream.send(Buffer.concat([length, frame]))
+}
+
+/** How many bytes the length of a frame takes. */
+export function lengthBytesOf(sizeBytes: number): number {
+  let count = 1
+  for (let rest = sizeBytes; rest >= 0x80; rest = Math.floor(rest / 0x80)) count++
+  return count
+}
+
+/** Writes the length of a frame. @returns where its content starts */
+export function writeLength(target: Uint8Array, at: number, sizeBytes: number): number {
+  let end = at
+  let rest = sizeBytes
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) target[end++] = (rest % 0x80) | 0x80
+  target[end++] = rest
+  return end
 }

@@ -64,6 +64,8 @@ export interface Internals extends GossipSub {
   readonly streamsOutbound: Map<string, { readonly rawStream: Stream }>
   readonly score: {
     score(id: string): number
+    /** Called for each further copy of a message. */
+    duplicateMessage(from: string, id: string, topic: Topic): void
     removePeer(id: string): void
     removeIP(id: string, ip: string): void
     readonly peerStats: Map<string, { readonly knownIPs: Set<string> }>
@@ -238,6 +240,7 @@ function checkInternals(router: Internals): void {
   for (const [part, method] of [
     ['its message cache', router.mcache?.getWithIWantCount],
     ['its score', router.score.score],
+    ['its score', router.score.duplicateMessage],
     ['its score', router.score.removePeer],
     ['its score', router.score.removeIP],
   ] as const) {

@@ -12,6 +12,9 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { peerOf } from '../core/endpoint.ts'
 import { FloodgateError } from '../core/errors.ts'
 import type {
+  Channel,
+  ChannelEvents,
+  ChannelLimits,
   Clock,
   ConnectionInfo,
   Doorman,
@@ -24,6 +27,7 @@ import type {
   SocketId,
 } from '../core/ports.ts'
 import type { Address, PeerId } from '../core/types.ts'
+import { Channels } from './channels.ts'
 import type { Hints } from './dht.ts'
 import {
   deniedError,
@@ -120,6 +124,7 @@ class Libp2pHost implements Host {
   readonly #listen: readonly Address[]
   readonly #announce: readonly Address[]
   readonly #protocols: Protocols
+  readonly #channels: Channels
   readonly #liveness: Liveness
   #events: HostEvents | undefined
   #stopForgetting = (): void => {}
@@ -142,11 +147,10 @@ class Libp2pHost implements Host {
       silent: peer => this.#events?.silent(peer),
     })
     negotiations.malformed = (peer, detail) => this.#events?.offence(peer, 'malformed', detail)
-    this.#protocols = new Protocols({
-      libp2p,
-      log,
-      offence: (peer, offence, detail) => this.#events?.offence(peer, offence, detail),
-    })
+    const offence: HostEvents['offence'] = (...told) => this.#events?.offence(...told)
+    this.#protocols = new Protocols({ libp2p, log, offence })
+    const connectionTo = (peer: PeerId) => openConnection(libp2p, parsePeer(peer))
+    this.#channels = new Channels({ libp2p, log, offence, connectionTo })
   }
 
   async start(events: HostEvents, doorman: Doorman): Promise<void> {
@@ -155,6 +159,7 @@ class Libp2pHost implements Host {
     this.#libp2p.addEventListener('peer:disconnect', event => events.disconnected(event.detail.toString()))
     this.#libp2p.addEventListener('peer:identify', event => this.#identify(event.detail))
     await this.#protocols.ready()
+    await this.#channels.ready()
     this.#gater.open(doorman)
     this.#liveness.start()
     this.#stopForgetting = this.#clock.every(FORGET_PERIOD_MS, () => void this.#forget())
@@ -235,6 +240,10 @@ class Libp2pHost implements Host {
     return await this.#protocols.request(connection, protocol, frame, limits)
   }
 
+  channel(protocol: string, limits: ChannelLimits, events: ChannelEvents): Channel {
+    return this.#channels.add(protocol, limits, events)
+  }
+
   traffic(): { sentBytes: number; receivedBytes: number } {
     return { ...this.#traffic }
   }
@@ -244,6 +253,7 @@ class Libp2pHost implements Host {
     this.#liveness.stop()
     this.#stopForgetting()
     await this.#flush()
+    this.#channels.stop()
     await this.#libp2p.stop()
   }
 

@@ -36,6 +36,7 @@ export interface PubSubParts {
 
 interface Subscription extends Inbox {
   readonly toAll: boolean
+  readonly echoes?: boolean
 }
 
 const VERDICTS: Record<Verdict, TopicValidatorResult> = {
@@ -95,6 +96,7 @@ export class GossipPubSub implements PubSub {
       offence: (peer, offence, detail) => this.#events?.offence(peer, offence, detail),
     })
     this.#boundAnswers()
+    this.#watchCopies()
   }
 
   async start(events: PubSubEvents): Promise<void> {
@@ -122,7 +124,7 @@ export class GossipPubSub implements PubSub {
     this.#ending.abort()
   }
 
-  subscribe(topic: Topic, options: { maxPayloadBytes: number; toAll: boolean }): void {
+  subscribe(topic: Topic, options: { maxPayloadBytes: number; toAll: boolean; echoes?: boolean }): void {
     this.#topics.set(topic, { ...options, copies: 0 })
     this.#gossip.labels.set(topic, topic)
     this.#router.subscribe(topic)
@@ -200,6 +202,16 @@ export class GossipPubSub implements PubSub {
       report()
     } finally {
       this.#router.mesh.set(topic, mesh)
+    }
+  }
+
+  /** The library has no event for further copies, but its score hears of each. */
+  #watchCopies(): void {
+    const { score } = this.#router
+    const count = score.duplicateMessage.bind(score)
+    score.duplicateMessage = (from, id, topic) => {
+      count(from, id, topic)
+      if (this.#topics.get(topic)?.echoes === true) this.#events?.echo(id, from)
     }
   }
 

@@ -11,8 +11,9 @@
 import type { Config } from '../config/schema.ts'
 import { FloodgateError } from '../core/errors.ts'
 import type { Clock, Host, Log, PubSub, Resolver, Store } from '../core/ports.ts'
-import type { Address, Topic } from '../core/types.ts'
-import { Router, type RouterEvents, type TopicSetup } from '../gossip/router.ts'
+import type { Address, Topic, Transfer } from '../core/types.ts'
+import { Router, type RouterEvents } from '../gossip/router.ts'
+import type { TopicSetup } from '../gossip/topic-state.ts'
 import { bootstrapPeers, readBootstrap } from '../io/bootstrap.ts'
 import { systemRandom } from '../io/clock.ts'
 import type { Hints } from '../io/dht.ts'
@@ -21,6 +22,7 @@ import { type NetworkParts, openHost } from '../io/host.ts'
 import type { Identity } from '../io/identity.ts'
 import type { Logs } from '../io/log.ts'
 import { type NodeMetrics, openMetrics } from '../io/metrics.ts'
+import { signerOf } from '../io/signer.ts'
 import { openStore } from '../io/store.ts'
 import { VERSION } from '../io/version.ts'
 import { type RunningWatchdog, startWatchdog, withDeadline } from '../io/watchdog.ts'
@@ -47,6 +49,9 @@ export interface Materials {
   readonly clock: Clock
   readonly logs: Logs
   readonly judged: RouterEvents['judged']
+  readonly stopped: RouterEvents['stopped']
+  /** What came by other ways than gossip. */
+  readonly transferred: (transfer: Transfer) => void
   readonly peers: PeersEvents
 }
 
@@ -95,6 +100,7 @@ export class Assembly {
   readonly #opened: OpenPart[] = []
   #isClosed = false
   #peers: Peers | undefined
+  #router: Router | undefined
   #step: Promise<unknown> = Promise.resolve()
 
   constructor(materials: Materials) {
@@ -254,7 +260,7 @@ export class Assembly {
     metrics: NodeMetrics,
     watchdog: RunningWatchdog,
   ): { router: Router; peers: Peers } {
-    const { config, replaced, clock, logs, judged, peers: peersEvents } = this.#materials
+    const { config, replaced, identity, clock, logs, judged, transferred, peers: told } = this.#materials
     const shared = { clock, metrics: metrics.ours }
     const { discovery } = config
     const peers = new Peers(
@@ -270,22 +276,48 @@ export class Assembly {
         readBootstrap: list => bootstrapPeers(list, logs.forComponent('peers')),
       },
       saved,
-      peersEvents,
+      {
+        ...told,
+        connected: (peer, address, direction) => {
+          this.#router?.spread.connected(peer)
+          told.connected(peer, address, direction)
+        },
+        disconnected: peer => {
+          this.#router?.spread.disconnected(peer)
+          told.disconnected(peer)
+        },
+      },
     )
     this.#peers = peers
     const offence: RouterEvents['offence'] = (peer, kind, detail) => peers.offence(peer, kind, detail)
     const router = new Router(
       config.gossip,
-      { ...shared, pubsub, watchdog, log: logs.forComponent('gossip') },
+      {
+        ...shared,
+        network: config.network,
+        host,
+        pubsub,
+        watchdog,
+        signer: signerOf(identity),
+        random: systemRandom,
+        log: logs.forComponent('gossip'),
+        onTransfer: transferred,
+      },
       {
         judged: (message, verdict, reason, late) => {
           if (verdict === 'accept') peers.fresh(message.from, message.payload.byteLength)
           judged(message, verdict, reason, late)
         },
+        stopped: this.#materials.stopped,
         offence,
       },
     )
-    pubsub.start({ message: message => router.receive(message), offence })
+    this.#router = router
+    pubsub.start({
+      message: message => router.receive(message),
+      echo: (ticket, from) => router.spread.echo(ticket, from),
+      offence,
+    })
     this.#add(
       { part: 'gossip', close: () => Promise.all([router.stop(), pubsub.stop()]).then(() => {}) },
       { part: 'peers', close: () => peers.stop() },

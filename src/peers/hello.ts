@@ -32,7 +32,7 @@ export interface Hello {
 export const VERSIONS: readonly number[] = [1]
 
 /** What this node speaks besides. */
-export const CAPABILITIES: readonly string[] = ['goodbye/1', 'pex/1']
+export const CAPABILITIES: readonly string[] = ['ask/1', 'goodbye/1', 'pex/1', 'swarm/1']
 
 export const HELLO_LIMITS: ProtocolLimits = { frameMaxBytes: 4_096, timeoutMs: 5_000 }
 

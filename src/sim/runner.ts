@@ -6,7 +6,9 @@
  */
 import type { TopicGate } from '../cli/cluster/gate-module.ts'
 import { isAsExpected, type SimReport } from '../cli/sim/report.ts'
+import { parseConfig } from '../config/parse.ts'
 import type { ConfigInput } from '../config/schema.ts'
+import { topicLimits } from '../config/topics.ts'
 import { messageHex } from '../core/hash.ts'
 import type { Topic } from '../core/types.ts'
 import type { Node } from '../node.ts'
@@ -100,8 +102,9 @@ export class Runner {
 
   async #open(): Promise<void> {
     const { nodes, warmup, traffic, events, attackers, phases } = this.#scenario
-    const gates = gatesOf(traffic, this.#options.gates)
     const config: ConfigInput = nodes.config
+    const checked = parseConfig(config)
+    const gates = gatesOf(traffic, this.#options.gates, topic => topicLimits(checked, topic).mode)
     const targets = { network: config.network ?? NETWORK, topics: [...gates.keys()] }
     await this.#crew.make(config, nodes.discovery, (node, member) => {
       subscribeAll(node, traffic, gates, () => this.#world.nowMs)

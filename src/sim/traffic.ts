@@ -12,7 +12,7 @@ import { FloodgateError } from '../core/errors.ts'
 import { messageHex, messageId } from '../core/hash.ts'
 import type { Random } from '../core/random.ts'
 import type { Topic } from '../core/types.ts'
-import type { HandlerResult, TopicOptions } from '../core/upper.ts'
+import type { HandlerResult, Mode, TopicOptions } from '../core/upper.ts'
 import type { Node } from '../node.ts'
 import type { Measures } from './measures.ts'
 import type { Member } from './population.ts'
@@ -25,6 +25,7 @@ import type { Stage } from './stage.ts'
 export function gatesOf(
   traffic: readonly TrafficValues[],
   given: ReadonlyMap<Topic, TopicGate> | undefined,
+  modeOf: (topic: Topic) => Mode,
 ): Map<Topic, TopicGate> {
   const gates = new Map<Topic, TopicGate>()
   for (const { topic, files } of traffic) {
@@ -32,10 +33,11 @@ export function gatesOf(
     if (given !== undefined && own === undefined) {
       throw new FloodgateError('CONFIG', `the module of handlers has no topic ${topic}`)
     }
-    gates.set(
-      topic,
-      own ?? { handler: ({ payload }) => files !== undefined || checkPayload(payload), options: {} },
-    )
+    const isGood = (payload: Uint8Array): boolean => files !== undefined || checkPayload(payload)
+    // A swarm goes on before it is complete only where somebody looks at its header.
+    const quick: TopicOptions = { quickVerify: ({ payload }) => payload === undefined || isGood(payload) }
+    const options = modeOf(topic) === 'flood' ? {} : quick
+    gates.set(topic, own ?? { handler: ({ payload }) => isGood(payload), options })
   }
   return gates
 }

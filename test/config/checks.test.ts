@@ -86,14 +86,29 @@ const cases: Case[] = [
     bad: { topicDefaults: { maxPayloadBytes: 4_193_281 } },
     key: 'topicDefaults.maxPayloadBytes',
     message:
-      /^is 4193281, expected a whole number from 1 to 4193280 \(gossipsub silently loses frames of 4 MiB and more\)$/,
+      /^is 4193281, expected at most 4193280 = what gossip carries in mode flood \(gossipsub silently loses frames of 4 MiB and more\)$/,
   },
   {
     id: 'the payload of a gossip frame, for one topic',
     good: { topics: { tx: { maxPayloadBytes: 4_193_280 } } },
     bad: { topics: { tx: { maxPayloadBytes: 4_193_281 } } },
     key: 'topics.tx.maxPayloadBytes',
-    message: /^is 4193281, expected a whole number from 1 to 4193280 \(gossipsub/,
+    message: /^is 4193281, expected at most 4193280 = what gossip carries in mode flood \(gossipsub/,
+  },
+  {
+    id: 'the payload of a gossip frame, in one topic with another mode',
+    good: { topicDefaults: { maxPayloadBytes: 64 * MIB, mode: 'auto' } },
+    bad: { topicDefaults: { maxPayloadBytes: 64 * MIB, mode: 'auto' }, topics: { tx: { mode: 'flood' } } },
+    key: 'topicDefaults.maxPayloadBytes',
+    message: /^is 67108864, expected at most 4193280 = what gossip carries in mode flood/,
+  },
+  {
+    id: 'the largest payload of all',
+    good: { topicDefaults: { maxPayloadBytes: 64 * MIB, mode: 'swarm' } },
+    bad: { topicDefaults: { maxPayloadBytes: 64 * MIB + 1, mode: 'swarm' } },
+    key: 'topicDefaults.maxPayloadBytes',
+    message:
+      /^is 67108865, expected a whole number from 1 to 67108864 \(larger payloads do not travel in one piece\)$/,
   },
   {
     id: 'a queue holds one payload',

@@ -54,7 +54,7 @@ describe('the configuration file', () => {
     {
       id: 'a value in a topic, in braces',
       text: 'topics:\n  tx: { concurrency: 3, maxPayloadBytes: 0 }\n',
-      problems: ['fg.yaml:2:42 topics.tx.maxPayloadBytes: is 0, expected a whole number from 1 to 4193280'],
+      problems: ['fg.yaml:2:42 topics.tx.maxPayloadBytes: is 0, expected a whole number from 1 to 67108864'],
     },
     {
       id: 'a key in a topic, in JSON',

@@ -9,13 +9,17 @@ it('a topic has its own limits over those of all topics', () => {
     topics: {
       tx: { maxPayloadBytes: 1_000, queueMaxBytes: 5_000 },
       all: {
-        mode: 'flood',
+        mode: 'auto',
         floodDegree: 'all',
         maxPayloadBytes: 1,
         verdictTimeoutMs: 2,
         concurrency: 3,
         queueMaxMessages: 4,
         queueMaxBytes: 5,
+        askFromBytes: 6,
+        swarmFromBytes: 7,
+        keepMaxBytes: 8,
+        holdMs: 9,
       },
     },
   })

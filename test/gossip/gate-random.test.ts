@@ -17,7 +17,14 @@ const SEEN = { ttlMs: 1_000, max: 10_000 }
 const KEYS = ['a', 'b', 'c', 'd', 'e', 'f']
 
 type Random =
-  | { readonly type: 'message'; readonly key: string; readonly from: string; readonly sizeBytes: number }
+  | {
+      readonly type: 'message'
+      readonly key: string
+      readonly from: string
+      readonly sizeBytes: number
+      /** Of what did not come by gossip, some has been vouched for. */
+      readonly way: 'gossip' | 'other' | 'vouched'
+    }
   /** An answer to the call that is `back` calls old, perhaps with something wrong about it. */
   | {
       readonly type: 'answer'
@@ -39,6 +46,7 @@ const what: fc.Arbitrary<Random> = fc.oneof(
       key: fc.constantFrom(...KEYS),
       from: fc.constantFrom('p', 'q', 'r', 's'),
       sizeBytes: fc.constantFrom(0, 1, 10, 40, 60),
+      way: fc.constantFrom('gossip', 'gossip', 'gossip', 'gossip', 'other', 'vouched'),
     }),
   },
   {
@@ -88,7 +96,8 @@ class Pair {
   play(random: Random): GateAction<string>[] {
     if (random.type === 'crowd') {
       const peers = Array.from({ length: 20 }, (_, index) => `crowd-${index}`)
-      return peers.flatMap(from => this.play({ type: 'message', key: random.key, from, sizeBytes: 1 }))
+      const { key } = random
+      return peers.flatMap(from => this.play({ type: 'message', key, from, sizeBytes: 1, way: 'gossip' }))
     }
     if (random.type === 'elsewhere') {
       if (this.#gate.knows(random.key, this.nowMs)) return []
@@ -99,10 +108,12 @@ class Pair {
     }
     const made = this.#eventOf(random)
     if (made === undefined) return []
+    const wasKnown = made.type === 'message' && this.#gate.knows(made.key, this.nowMs)
     const actions = this.#gate.handle(made, this.nowMs)
     this.#gate.check(this.nowMs)
     assert.deepEqual(inAnyOrder(actions), inAnyOrder(this.#twin.handle(made, this.nowMs)))
-    this.#ledger.note(made, actions, message => message.slice(0, message.indexOf('/')), this.nowMs)
+    const keyOf = (message: string): string => message.slice(0, message.indexOf('/'))
+    this.#ledger.note(made, actions, keyOf, wasKnown, this.nowMs)
     this.#compareAccessors()
     for (const action of actions) {
       if (action.type === 'ask') this.#calls.push({ type: 'verdict', key: action.key, call: action.call })
@@ -118,7 +129,7 @@ class Pair {
       this.play({ type: 'tick' })
     }
     assert.deepEqual([this.#ledger.pending, this.#gate.queuedCount], [0, 0])
-    const first = this.play({ type: 'message', key: 'z', from: 'p', sizeBytes: 1 })
+    const first = this.play({ type: 'message', key: 'z', from: 'p', sizeBytes: 1, way: 'gossip' })
     const last =
       first[0]?.type === 'askQuick'
         ? this.play({ type: 'answer', back: 0, verdict: 'accept', wrong: 'nothing' })
@@ -131,8 +142,10 @@ class Pair {
 
   #eventOf(random: Exclude<Random, { type: 'elsewhere' | 'crowd' }>): GateEvent<string> | undefined {
     if (random.type === 'message') {
-      const ticket = `${random.key}/${random.from}/${this.#tickets++}`
-      return { ...random, ticket, message: ticket }
+      const { way, ...copy } = random
+      const message = `${random.key}/${random.from}/${this.#tickets++}`
+      const ticket = way === 'gossip' ? message : undefined
+      return { ...copy, ticket, message, isVouched: way === 'vouched' }
     }
     if (random.type !== 'answer') return random
     const answered = this.#calls.at(-1 - random.back)
@@ -216,12 +229,15 @@ describe('the gate beside its twin', () => {
       'settle accept',
       'settle ignore',
       'settle reject',
+      'settled accept',
+      'settled ignore',
+      'settled reject',
     ])
   })
 })
 
 function kindOf(action: GateAction<string>): string {
-  if (action.type === 'settle') return `settle ${action.verdict}`
+  if (action.type === 'settle' || action.type === 'settled') return `${action.type} ${action.verdict}`
   if (action.type !== 'judged') return action.type
   return `judged ${action.verdict} ${action.reason}${action.late ? ' late' : ''}`
 }

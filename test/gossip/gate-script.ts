@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Seen } from '../../src/core/seen.ts'
 import { Gate, type GateAction, type GateEvent, type GateOptions } from '../../src/gossip/gate.ts'
+import { GateLedger } from './gate-ledger.ts'
 
 /** At a time, an event, and the actions that it must lead to, in order; all as text (see `Script`). */
 type Step = [atMs: number, event: string, ...actions: string[]]
@@ -10,6 +11,8 @@ type Step = [atMs: number, event: string, ...actions: string[]]
 export interface Case {
   readonly id: string
   readonly options?: Partial<GateOptions>
+  /** `settled` is among the actions; else it is left to the ledger, which watches each case. */
+  readonly isWhole?: boolean
   readonly steps: readonly Step[]
 }
 
@@ -27,10 +30,12 @@ const SEEN = { ttlMs: 1_000, max: 10_000 }
  * Plays events given as text against a gate:
  * `m from p` (a copy of message m by peer p; `m from p 60` with its size, else 1) · `accept m`, `ignore m`,
  * `reject m` (the handler's verdict; `accept m #3` for call number 3) · `quick accept m` … · `tick` · `close`.
- * Tickets are named `m/p`, a second copy by the same peer `m/p/2`.
+ * Tickets are named `m/p`, a second copy by the same peer `m/p/2`. `m by p` is a copy that did not come by gossip,
+ * `m by p vouched` one whose header was vouched for.
  */
 export class Script {
   readonly gate: Gate<string>
+  readonly #ledger = new GateLedger(SEEN.ttlMs)
   readonly #calls = new Map<string, number>()
   readonly #copies = new Map<string, number>()
 
@@ -38,16 +43,20 @@ export class Script {
     this.gate = new Gate({ ...OPTIONS, ...options }, new Seen(SEEN))
   }
 
-  play(atMs: number, text: string): string[] {
-    const actions = this.gate.handle(this.#eventOf(text), atMs)
+  play(atMs: number, text: string, isWhole = false): string[] {
+    const event = this.#eventOf(text)
+    const wasKnown = event.type === 'message' && this.gate.knows(event.key, atMs)
+    const actions = this.gate.handle(event, atMs)
     this.gate.check(atMs)
+    this.#ledger.note(event, actions, message => message, wasKnown, atMs)
     for (const action of actions) if ('call' in action) this.#calls.set(action.key, action.call)
-    return actions.map(textOf)
+    return actions.filter(({ type }) => isWhole || type !== 'settled').map(textOf)
   }
 
   #eventOf(text: string): GateEvent<string> {
     const words = text.split(' ')
     if (text === 'tick' || text === 'close') return { type: text }
+    if (words[1] === 'by') return otherWay(words[0] ?? '', words[2] ?? '', words[3] === 'vouched')
     if (words[1] === 'from') return this.#copy(words[0] ?? '', words[2] ?? '', Number(words[3] ?? 1))
     const type = words[0] === 'quick' ? 'quick' : 'verdict'
     const [verdict = '', key = '', number] = type === 'quick' ? words.slice(1) : words
@@ -71,11 +80,17 @@ export class Script {
   }
 }
 
+function otherWay(key: string, from: string, isVouched: boolean): GateEvent<string> {
+  return { type: 'message', key, from, ticket: undefined, sizeBytes: 1, message: key, isVouched }
+}
+
 function textOf(action: GateAction<string>): string {
   switch (action.type) {
     case 'ask':
     case 'askQuick':
       return `${action.type} ${action.key}`
+    case 'settled':
+      return `settled ${action.key} ${action.verdict}`
     case 'settle':
       return `${action.verdict} ${action.ticket}`
     case 'blame':
@@ -90,11 +105,11 @@ function textOf(action: GateAction<string>): string {
 /** One test for each case. */
 export function playCases(name: string, cases: readonly Case[]): void {
   describe(name, () => {
-    for (const { id, options, steps } of cases) {
+    for (const { id, options, isWhole, steps } of cases) {
       it(id, () => {
         const script = new Script(options)
         for (const [atMs, event, ...actions] of steps) {
-          assert.deepEqual(script.play(atMs, event), actions, `at ${atMs}: ${event}`)
+          assert.deepEqual(script.play(atMs, event, isWhole), actions, `at ${atMs}: ${event}`)
         }
       })
     }

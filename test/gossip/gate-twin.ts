@@ -15,7 +15,7 @@ interface Entry<T> {
   readonly key: string
   readonly message: T
   readonly sizeBytes: number
-  readonly copies: { readonly from: string; readonly ticket: string }[]
+  readonly copies: { readonly from: string; readonly ticket: string | undefined }[]
   readonly arrivedAtMs: number
   phase: 'quick' | 'queued' | 'asked'
   call: number
@@ -82,7 +82,7 @@ export class GateTwin<T> {
     if (isRemembered) waiting.copies.push({ from, ticket })
     if (isRemembered && waiting.told === undefined) return
     if (this.knows(key, nowMs)) {
-      this.#actions.push({ type: 'settle', ticket, from, verdict: 'ignore' })
+      if (ticket !== undefined) this.#actions.push({ type: 'settle', ticket, from, verdict: 'ignore' })
       return
     }
     const entry: Entry<T> = {
@@ -103,7 +103,8 @@ export class GateTwin<T> {
     const { isQuick, queueMaxMessages, queueMaxBytes } = this.#options
     const fits = quick.length + 1 <= queueMaxMessages && quickBytes + sizeBytes <= queueMaxBytes
     this.#entries.push(entry)
-    if (!isQuick) return this.#bringToHandler(entry, nowMs)
+    if (event.isVouched) this.#tell(entry, 'accept')
+    if (!isQuick || event.isVouched) return this.#bringToHandler(entry, nowMs)
     if (!fits) return this.#drop(entry)
     entry.call = ++this.#calls
     this.#actions.push({ type: 'askQuick', key, call: entry.call, message })
@@ -188,7 +189,9 @@ export class GateTwin<T> {
   #tell(entry: Entry<T>, verdict: Verdict): void {
     if (entry.told !== undefined) return
     entry.told = verdict
+    this.#actions.push({ type: 'settled', key: entry.key, message: entry.message, verdict })
     entry.copies.forEach(({ from, ticket }, index) => {
+      if (ticket === undefined) return
       // The first copy is passed on; the others must not be passed on again.
       this.#actions.push({
         type: 'settle',

@@ -1,8 +1,13 @@
 /** A router on fakes, and what it told. */
+import assert from 'node:assert/strict'
 import type { Message } from '../../src/core/types.ts'
 import type { TopicLimits } from '../../src/core/upper.ts'
-import { Router, type TopicSetup } from '../../src/gossip/router.ts'
-import { FakeLog, FakeMetrics, FakePubSub, FakeWatchdog, VirtualClock } from '../fixtures/fakes.ts'
+import { Router } from '../../src/gossip/router.ts'
+import type { TopicSetup } from '../../src/gossip/topic-state.ts'
+import type { FakeChannel } from '../fixtures/fake-channel.ts'
+import { FakePubSub } from '../fixtures/fake-pubsub.ts'
+import { FakeSigner } from '../fixtures/fake-signer.ts'
+import { FakeHost, FakeLog, FakeMetrics, FakeWatchdog, VirtualClock } from '../fixtures/fakes.ts'
 
 export const TOPIC = 'tx'
 
@@ -14,6 +19,10 @@ export const LIMITS: TopicLimits = {
   concurrency: 1,
   queueMaxMessages: 20_000,
   queueMaxBytes: 1_000_000,
+  askFromBytes: 1_000,
+  swarmFromBytes: 10_000,
+  keepMaxBytes: 1_000_000,
+  holdMs: 10_000,
 }
 
 export const payloadOf = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -29,12 +38,15 @@ export function setUpRouter(
   const metrics = new FakeMetrics()
   const pubsub = new FakePubSub()
   const watchdog = new FakeWatchdog()
+  const host = new FakeHost(() => assert.fail('the router opens no connections'))
+  const signer = new FakeSigner('self')
   const router = new Router(
     { seenTtlMs: 600_000, seenMax: 100_000 },
-    { clock, log, metrics, pubsub, watchdog },
+    { clock, log, metrics, pubsub, watchdog, host, signer, network: 'test', random: () => 0.5 },
     {
       judged: (message, verdict, reason, late) =>
         told.push(`${verdict} ${textOf(message)} ${reason}${late ? ' late' : ''}`),
+      stopped: ({ topic, verdict, reason }) => told.push(`stopped ${topic} ${verdict} ${reason}`),
       offence: (peer, offence, detail) => told.push(`offence ${peer} ${offence} ${detail}`),
     },
   )
@@ -45,9 +57,30 @@ export function setUpRouter(
   /** A message comes out of gossip. */
   const receive = (text: string, from = 'P', name = TOPIC) =>
     router.receive(pubsub.message(name, payloadOf(text), from))
+  const channel = host.channels.get('/floodgate/test/ask/1') as FakeChannel
+  /** A peer that speaks the ask protocol shakes hands. */
+  const connect = (peer: string): void => {
+    router.spread.connected(peer)
+    channel.connect(peer)
+  }
   const verdicts = () => pubsub.settled.map(({ from, verdict }) => `${verdict} ${from}`)
   const warnings = () => log.lines.filter(line => line.level === 'warn')
-  return { router, clock, log, metrics, pubsub, watchdog, told, subscribe, receive, verdicts, warnings }
+  return {
+    router,
+    clock,
+    log,
+    metrics,
+    pubsub,
+    watchdog,
+    /** Of the ask protocol. */
+    channel,
+    told,
+    subscribe,
+    receive,
+    connect,
+    verdicts,
+    warnings,
+  }
 }
 
 /** A handler that answers when the test says so, in any order. */

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { failed, isPromise, rulingOf } from '../../src/gossip/ruling.ts'
+import { messageId, messageKey } from '../../src/core/hash.ts'
+import { failed, isPromise, quickRulingOf, rulingOf } from '../../src/gossip/ruling.ts'
 
 const cyclic: { self?: unknown } = {}
 cyclic.self = cyclic
+
+const A = messageId('tx', Uint8Array.of(1))
+const B = messageId('tx', Uint8Array.of(2))
 
 const bare = Object.create(null)
 
@@ -21,10 +25,13 @@ describe('the ruling of an answer', () => {
     })
   }
 
-  it('is ignore for a hold, with a complaint', () => {
-    const { verdict, reason, complaint } = rulingOf({ hold: [] })
-    assert.deepEqual([verdict, reason], ['ignore', 'hold'])
-    assert.match(complaint?.text ?? '', /not supported yet/)
+  it('is ignore for a hold, with the keys of what it waits for', () => {
+    assert.deepEqual(rulingOf({ hold: [A, B] }), {
+      verdict: 'ignore',
+      reason: 'hold',
+      hold: [messageKey(A), messageKey(B)],
+    })
+    assert.deepEqual(rulingOf({ hold: [] }), { verdict: 'ignore', reason: 'hold', hold: [] })
   })
 
   const others: [id: string, answer: unknown, shown: RegExp][] = [
@@ -36,6 +43,13 @@ describe('the ruling of an answer', () => {
     ['a cyclic object', cyclic, /Circular/],
     ['an object without a prototype', bare, /null prototype/],
     ['a hold that is no list', { hold: 'id' }, /hold: 'id'/],
+    ['a hold for a text', { hold: [A, 'id'] }, /hold: 'id' is no message id/],
+    [
+      'a hold for bytes of another length',
+      { hold: [A.subarray(1)] },
+      /hold: Uint8Array\(19\) .* is no message id/s,
+    ],
+    ['a hold for nothing', { hold: [undefined] }, /hold: undefined is no message id/],
     ['a function', () => true, /Function/],
     ['a symbol', Symbol('accept'), /Symbol\(accept\)/],
   ]
@@ -46,6 +60,19 @@ describe('the ruling of an answer', () => {
       assert.match(complaint?.error ?? '', shown)
     })
   }
+})
+
+describe('the ruling of a quick answer', () => {
+  it('is the same for verdicts', () => {
+    for (const answer of ['accept', true, 'ignore', 'reject', false])
+      assert.deepEqual(quickRulingOf(answer), rulingOf(answer))
+  })
+
+  it('is ignore for a hold, and says what came: nothing may pass because it has waited', () => {
+    const { verdict, reason, hold, complaint } = quickRulingOf({ hold: [] })
+    assert.deepEqual([verdict, reason, hold], ['ignore', 'threw', undefined])
+    assert.match(complaint?.error ?? '', /the answer \{ hold: \[\] \} is no quick verdict/)
+  })
 })
 
 describe('the ruling of a failure', () => {

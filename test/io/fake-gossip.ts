@@ -35,7 +35,12 @@ export class FakeRouter extends EventTarget {
   readonly reports: Report[] = []
   readonly published: { topic: string; text: string; flood: boolean | undefined }[] = []
   readonly streamsInbound = new Map<string, never>()
-  readonly score = { peerStats: new Map<string, never>(), removePeer() {}, removeIP() {} }
+  readonly score = {
+    peerStats: new Map<string, never>(),
+    removePeer() {},
+    removeIP() {},
+    duplicateMessage() {},
+  }
   /** Messages that may be asked for, by id. */
   readonly cached = new Map<string, number>()
   /** Thrown by what is called next. */
@@ -123,6 +128,7 @@ export function openFakeGossip(topic: string, options: { toAll?: boolean } = {})
   })
   pubsub.start({
     message: () => {},
+    echo: () => {},
     offence: () => {},
   })
   pubsub.subscribe(topic, { toAll: options.toAll ?? false, maxPayloadBytes: 100 })

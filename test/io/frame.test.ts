@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { FrameError, FrameReader } from '../../src/io/frame.ts'
+import { FrameError, FrameReader, FrameSplitter } from '../../src/io/frame.ts'
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values)
 
@@ -111,5 +111,52 @@ describe('frame reader', () => {
     const grownBytes = process.memoryUsage().arrayBuffers - before
     assert.ok(grownBytes < 8_000_000, `${grownBytes} bytes for 1,000 frames of which one byte has come`)
     assert.ok(readers.every(reader => reader.isBegun && !reader.isComplete))
+  })
+})
+
+describe('frame splitter', () => {
+  test('any frames in any pieces are the same frames', () => {
+    const frames = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 20 })
+    const cuts = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 20 })
+    fc.assert(
+      fc.property(frames, cuts, (sent, sizes) => {
+        const stream = Uint8Array.from(sent.flatMap(frame => [...lengthOf(frame.byteLength), ...frame]))
+        const splitter = new FrameSplitter(300)
+        const came: Uint8Array[] = []
+        for (let at = 0, turn = 0; at < stream.byteLength; turn++) {
+          const end = at + (sizes[turn % sizes.length] ?? 1)
+          // Given away as soon as it is read: a frame must not point into it.
+          const piece = stream.slice(at, end)
+          came.push(...splitter.push(piece))
+          piece.fill(0xff)
+          at = end
+        }
+        assert.deepEqual(came, sent)
+        assert.equal(splitter.isInside, false)
+      }),
+    )
+  })
+
+  test('gives the frames before one that is too long', () => {
+    const splitter = new FrameSplitter(2)
+    const came: Uint8Array[] = []
+    assert.throws(() => {
+      for (const frame of splitter.push(bytes(1, 7, 0, 3, 1, 1, 1))) came.push(frame)
+    }, FrameError)
+    assert.deepEqual(came, [bytes(7), bytes()])
+  })
+
+  test('knows when it is inside of a frame', () => {
+    const splitter = new FrameSplitter(200)
+    const inside = [bytes(0x80), bytes(0x01), new Uint8Array(127), bytes(1)].map(piece => {
+      const count = [...splitter.push(piece)].length
+      return [count, splitter.isInside]
+    })
+    assert.deepEqual(inside, [
+      [0, true],
+      [0, true],
+      [0, true],
+      [1, false],
+    ])
   })
 })

@@ -145,7 +145,7 @@ export class GossipPeer {
   }
 }
 
-/** Starts gossip with subscriptions to the topics. Timers stand still for the rest of the test. */
+/** Starts gossip with subscriptions to the topics; those of announcements have echoes. Timers stand still for the rest of the test. */
 export async function openRealGossip(
   t: TestContext,
   topics: readonly Topic[],
@@ -183,15 +183,23 @@ export async function openRealGossip(
     isSettling: () => false,
     greeted: peer => greetings.greeted(peer),
   })
+  const echoes: string[] = []
+  const tickets: string[] = []
   const received: { from: string; topic: string; text: string }[] = []
   await pubsub.start({
-    message: ({ from, topic, payload }) =>
-      received.push({ from, topic, text: Buffer.from(payload).toString() }),
+    message: ({ from, topic, payload, ticket }) => {
+      tickets.push(ticket)
+      received.push({ from, topic, text: Buffer.from(payload).toString() })
+    },
+    echo: (ticket, from) => echoes.push(`message ${tickets.indexOf(ticket)} by ${from}`),
     offence: (peer, offence, detail) => offences.push({ peer, offence, detail }),
   })
   await router.start()
   t.after(() => router.stop())
-  for (const topic of topics) pubsub.subscribe(topic, { toAll: false, maxPayloadBytes: 1_000 })
+  for (const topic of topics) {
+    const echoing = topic.endsWith('/announce') ? { echoes: true } : {}
+    pubsub.subscribe(topic, { toAll: false, maxPayloadBytes: 1_000, ...echoing })
+  }
 
   return {
     router,
@@ -199,6 +207,9 @@ export async function openRealGossip(
     log,
     offences,
     received,
+    /** Further copies: of which message of `received`, by number, from whom. */
+    echoes,
+    tickets,
     greetings,
     connect(name: string, ip = '192.0.2.1'): GossipPeer {
       const peer = new GossipPeer(router, name, ip)

@@ -4,9 +4,9 @@
  * The node's own traffic has rejects on purpose, sent by honest nodes, so nobody is dropped for a low score.
  */
 import { messageHex } from '../../core/hash.ts'
-import { GOSSIP_PAYLOAD_MAX_BYTES } from '../../core/limits.ts'
+import { GOSSIP_PAYLOAD_MAX_BYTES, SWARM_PAYLOAD_MAX_BYTES } from '../../core/limits.ts'
 import type { Address } from '../../core/types.ts'
-import type { Handler } from '../../core/upper.ts'
+import type { Handler, QuickVerify } from '../../core/upper.ts'
 import { createNode, type Node } from '../../node.ts'
 import { loadGateModule, type TopicGate } from './gate-module.ts'
 import { Generator } from './generator.ts'
@@ -66,7 +66,7 @@ export class ClusterNode {
   }
 
   async start(): Promise<Started> {
-    const { topic, mode } = this.#setup
+    const { topic, mode, traced } = this.#setup
     const { handler, options } = this.#gate
     this.#node.on('message', message => {
       if (message.topic === topic)
@@ -79,6 +79,12 @@ export class ClusterNode {
       this.#reporter.verdict(messageHex(event.id), clockUs(), event.from, event.verdict)
       this.#reportIfDue()
     })
+    if (traced === true) {
+      this.#node.on('transfer', transfer => {
+        if (transfer.topic === topic) this.#reporter.transfer(messageHex(transfer.id), clockUs(), transfer)
+        this.#reportIfDue()
+      })
+    }
     this.#node.subscribe(topic, handler, mode === undefined ? options : { ...options, mode })
     await this.#node.start()
     this.#timer = setInterval(() => {
@@ -164,10 +170,15 @@ export class ClusterNode {
 }
 
 /** The user's gate, or ours, which takes payloads as large as gossip can carry. */
-async function gateOf({ handler, topic, gate }: NodeSetup): Promise<TopicGate> {
+async function gateOf({ handler, topic, gate, mode }: NodeSetup): Promise<TopicGate> {
   if (handler === undefined) {
     const judge: Handler = gate === 'checksum' ? ({ payload }) => checkPayload(payload) : () => true
-    return { handler: judge, options: { maxPayloadBytes: GOSSIP_PAYLOAD_MAX_BYTES } }
+    // A swarm goes on before it is complete only where somebody looks at its header; these payloads have none.
+    const quickVerify: QuickVerify = ({ payload }) =>
+      payload === undefined || gate !== 'checksum' || checkPayload(payload)
+    const isFlood = mode === undefined || mode === 'flood'
+    const maxPayloadBytes = isFlood ? GOSSIP_PAYLOAD_MAX_BYTES : SWARM_PAYLOAD_MAX_BYTES
+    return { handler: judge, options: { maxPayloadBytes, ...(isFlood ? {} : { quickVerify }) } }
   }
   const chosen = (await loadGateModule(handler)).get(topic)
   if (chosen === undefined) throw new Error(`${handler} has no topic "${topic}"`)

@@ -14,7 +14,7 @@ import type { Topic } from '../../core/types.ts'
 import type { Feed, FeedItem } from './feed.ts'
 import type { NodeProcess } from './process.ts'
 import type { Spoil } from './spoil.ts'
-import type { Expectation, Tally } from './tally.ts'
+import type { Expectation, SentEvent, Tally } from './tally.ts'
 import type { Until } from './until.ts'
 
 export const IN_FLIGHT_MAX = 16
@@ -32,7 +32,9 @@ export function drainMs(bytes: number): number {
 
 export interface FeederPorts {
   readonly nodes: readonly NodeProcess[]
-  readonly tally: Tally
+  readonly tally: Pick<Tally, 'isOpen'>
+  /** A message has left. */
+  sent(event: SentEvent): void
   readonly until: Until
   readonly random: Random
   /** Aborted when the run is to end. */
@@ -116,7 +118,7 @@ export class Feeder {
     // The feed's own repetitions are skipped before, so somebody else must use the same topic.
     if (seen) throw new FeedFailure(`${name}: ${origin.name} has had it before`)
     this.#inFlight.set(id, { name, sizeBytes })
-    this.#ports.tally.handle({ type: 'sent', id, node, atUs, sizeBytes, expect })
+    this.#ports.sent({ type: 'sent', id, node, atUs, sizeBytes, expect })
   }
 
   /** Waits until a message of this size may go; one message always may. */

@@ -10,6 +10,7 @@ import type { RunPlan } from './plan.ts'
 import { NodeFailure, NodeProcess } from './process.ts'
 import { clockUs, type NodeSetup, type NodeStats, type Report } from './protocol.ts'
 import type { TallyEvent } from './tally.ts'
+import type { TransferEvent } from './trace.ts'
 
 const REPORT_MS = 10_000
 const STOP_MS = 8_000
@@ -28,7 +29,7 @@ const CLOCK_DIFFERENCE_MAX_US = 60_000_000
 
 export interface FleetHooks {
   /** Something that a node has reported. */
-  event(event: TallyEvent): void
+  event(event: TallyEvent | TransferEvent): void
   /** All events of a report have been told, and the node's counters are new. */
   reported(): void
   /** A process has ended that was not asked to. `problem` is for people. */
@@ -142,7 +143,7 @@ export class Fleet {
   }
 
   #setupOf(node: number): NodeSetup {
-    const { topic, seed, handler, mode, wrapper, dataDir, removeDataDir, traffic } = this.#plan
+    const { topic, seed, handler, mode, wrapper, dataDir, removeDataDir, traffic, traced } = this.#plan
     return {
       node,
       seed,
@@ -154,10 +155,11 @@ export class Fleet {
       removeDataDir,
       wrapped: wrapper.length > 0,
       reportMs: REPORT_EVERY_MS[traffic.kind],
+      ...(traced === undefined ? {} : { traced }),
     }
   }
 
-  #receive(node: number, { sent, verdicts, stats }: Report): void {
+  #receive(node: number, { sent, verdicts, transfers = [], stats }: Report): void {
     this.#stats[node] = stats
     for (const [id, atUs, sizeBytes, expect] of sent) {
       this.#hooks.event({ type: 'sent', id, node, atUs, sizeBytes, expect })
@@ -165,6 +167,10 @@ export class Fleet {
     for (const [id, atUs, peer, verdict] of verdicts) {
       const from = this.#nodeOf.get(peer) ?? -1
       this.#hooks.event({ type: 'verdict', id, node, atUs, from, verdict })
+    }
+    for (const [id, atUs, peer, index, count] of transfers) {
+      const from = this.#nodeOf.get(peer) ?? -1
+      this.#hooks.event({ type: 'transfer', id, node, atUs, from, index, count })
     }
     this.#hooks.reported()
   }

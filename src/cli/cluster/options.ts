@@ -25,6 +25,7 @@ export interface ClusterOptions {
   readonly seed: string
   readonly dataDir?: string
   readonly json?: boolean
+  readonly trace?: boolean
 }
 
 export const DEFAULTS = {

@@ -38,6 +38,8 @@ export interface RunPlan {
   readonly dataDir: string
   readonly removeDataDir: boolean
   readonly traffic: Traffic
+  /** The way of one message is shown at the end. */
+  readonly traced?: boolean
   /** When to stop sending; without it a feed ends with itself, and generated traffic never. */
   readonly forMs?: number
 }
@@ -53,6 +55,7 @@ export async function planOf(options: ClusterOptions, forMs: number | undefined)
     seed,
     topic,
     traffic,
+    traced: options.trace === true,
     wrapper: exec ?? [],
     ...(handler === undefined ? {} : { handler: resolve(handler) }),
     ...(options.mode === undefined ? {} : { mode: options.mode }),

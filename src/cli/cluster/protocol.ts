@@ -33,6 +33,8 @@ export interface NodeSetup {
   readonly wrapped: boolean
   /** How long events may wait for the next report. */
   readonly reportMs: number
+  /** It tells of each part of a message that it gets, and from whom. */
+  readonly traced?: boolean
 }
 
 export interface TrafficSetup {
@@ -97,6 +99,8 @@ export interface Report {
     from: PeerId,
     verdict: 'accept' | 'ignore' | 'reject',
   ][]
+  /** Where they were asked for: what came by other ways than gossip. */
+  readonly transfers?: readonly [id: string, atUs: number, from: PeerId, index: number, count: number][]
   readonly stats: NodeStats
 }
 

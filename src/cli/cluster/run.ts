@@ -13,7 +13,8 @@ import { drainMs, Feeder } from './feeder.ts'
 import { Fleet } from './fleet.ts'
 import { joinMesh } from './mesh.ts'
 import type { RunPlan, Traffic } from './plan.ts'
-import { Tally } from './tally.ts'
+import { Tally, type TallyEvent } from './tally.ts'
+import { Trace, type TransferEvent } from './trace.ts'
 import { Until } from './until.ts'
 
 const GENERATE_MS = 10_000
@@ -30,6 +31,7 @@ export class Run {
   readonly plan: RunPlan
   readonly fleet: Fleet
   readonly tally: Tally
+  readonly trace: Trace | undefined
   /** What went wrong, for people. */
   readonly problems: string[] = []
   /** Generated messages that a node was too late to send. */
@@ -50,8 +52,9 @@ export class Run {
     this.plan = plan
     this.#phaseChanged = phaseChanged
     this.tally = new Tally(plan.nodes)
+    this.trace = plan.traced === true ? new Trace() : undefined
     this.fleet = new Fleet(plan, {
-      event: event => this.tally.handle(event),
+      event: event => this.#note(event),
       reported: () => this.#until.poke(),
       died: problem => {
         this.problems.push(problem)
@@ -93,6 +96,11 @@ export class Run {
     }
     this.#enter('ending')
     await this.fleet.stop()
+  }
+
+  #note(event: TallyEvent | TransferEvent): void {
+    this.trace?.handle(event)
+    if (event.type !== 'transfer') this.tally.handle(event)
   }
 
   #enter(phase: Phase): void {
@@ -147,6 +155,7 @@ export class Run {
       {
         nodes: this.fleet.nodes,
         tally: this.tally,
+        sent: event => this.#note(event),
         until: this.#until,
         random: new Random(`${seed}/feed`),
         signal: this.#ended.signal,

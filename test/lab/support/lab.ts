@@ -22,6 +22,8 @@ export interface LabStats {
   readonly lateMeanUs: number
   /** Packets that found a queue full. */
   readonly dropped: number
+  /** What all hosts have sent: IP packets with their headers, also those that were dropped. */
+  readonly sentBytes: number
 }
 
 /** Why there can be no lab here; undefined when there can. */
@@ -62,10 +64,11 @@ export class Lab {
   stats(): LabStats {
     const stats = JSON.parse(this.#run('ctl', 'stats')) as {
       late_avg_us: number
-      nodes: { dropq: number; droploss: number; droppart: number }[]
+      nodes: { txb: number; dropq: number; droploss: number; droppart: number }[]
     }
     const dropped = stats.nodes.reduce((sum, node) => sum + node.dropq + node.droploss + node.droppart, 0)
-    return { lateMeanUs: stats.late_avg_us, dropped }
+    const sentBytes = stats.nodes.reduce((sum, node) => sum + node.txb, 0)
+    return { lateMeanUs: stats.late_avg_us, dropped, sentBytes }
   }
 
   /** Ends everything that runs on the hosts, and removes them; also good after an `up` that failed. */
