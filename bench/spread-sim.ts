@@ -9,8 +9,7 @@ import { type Benchmark, UsageError } from './support/benchmark.ts'
 import { formatTable } from './support/figures.ts'
 
 const USAGE = `--only A,B,…       rows whose name contains one of these
---seed S           decides the graph, the lines and the senders (1)
---list             names the rows, and runs nothing`
+--seed S           decides the graph, the lines and the senders (1)`
 
 /** What must hold, in seconds, and copies. */
 interface Bounds {
@@ -93,13 +92,14 @@ const ROWS: readonly Row[] = [
   ]),
 ]
 
-function parse(args: string[]): { rows: readonly Row[]; seed: string; isList: boolean } {
+function parse(args: string[]): { rows: readonly Row[]; seed: string } {
   const text = { type: 'string' } as const
-  const { values } = parseArgs({ args, options: { only: text, seed: text, list: { type: 'boolean' } } })
+  const { values } = parseArgs({ args, options: { only: text, seed: text } })
   const wanted = values.only?.split(',') ?? ['']
   const rows = ROWS.filter(({ name }) => wanted.some(part => name.includes(part)))
-  if (rows.length === 0) throw new UsageError(`no row is called ${values.only}; --list names them`)
-  return { rows, seed: values.seed ?? '1', isList: values.list ?? false }
+  if (rows.length === 0)
+    throw new UsageError(`no row is called ${values.only}, only ${ROWS.map(({ name }) => name).join(', ')}`)
+  return { rows, seed: values.seed ?? '1' }
 }
 
 interface Result {
@@ -157,11 +157,7 @@ function cells(result: Result): string[][] {
 const HEAD = ['', 'p50 s', 'p95 s', 'all s', 'copies', '× p50', '× p95', '× all', 'targets']
 
 async function run(args: string[]): Promise<unknown> {
-  const { rows, seed, isList } = parse(args)
-  if (isList) {
-    for (const { name } of rows) console.log(name)
-    return rows
-  }
+  const { rows, seed } = parse(args)
   const results: Result[] = []
   for (const row of rows) results.push(await measure(row, seed))
   console.log(`\n${formatTable(HEAD, results.flatMap(cells))}\n`)

@@ -42,10 +42,10 @@ interface Results {
 }
 
 function planOf(options: Options, variant: VariantName, round: number, isUrgent: boolean): NetworkPlan {
-  const { nodes, connections, latencyMs, upMbit, queueMs } = options
+  const { nodes, connections, latencyMs, upMbit, queueMs, profile } = options
   // The same graph for all variants of a round.
   const seed = `${options.seed} ${round}`
-  return { variant, nodes, connections, latencyMs, upMbit, queueMs, seed, isUrgent }
+  return { variant, nodes, connections, latencyMs, upMbit, queueMs, seed, isUrgent, profile }
 }
 
 /** One network of one variant, and a payload of each size through it. */
@@ -159,6 +159,9 @@ async function run(args: string[]): Promise<unknown> {
   }
   console.log(`\nmedian (min..max) of ${options.runs} rounds; ratios of medians (min..max of the rounds)`)
   console.log('copies: IP packets of all hosts / ((N−1) × payload); socket copies: without TCP and IP')
+  console.log(
+    'waited: for a processor, each node on average; long waits are the machine’s time, not the network’s',
+  )
   const late = [...results.journeys, ...results.phases].map(one => one.lateMeanUs)
   console.log(
     `switch late by ${Math.max(0, ...late).toFixed(0)} µs at worst; ${results.failures.length} failures`,

@@ -125,9 +125,10 @@ async function measure(variant: VariantName, round: number, options: Options): P
     const result = await network.step({ messages, durationMs: stepMs, sizeBytes }, drainMs)
     steps.push({ rate, result })
     const share = ((100 * result.delivered) / (result.messages * (nodes - 1))).toFixed(1)
-    console.log(
-      `  ${variant}: ${rate.toFixed(0)} messages/s: ${share} % in ${result.elapsedMs.toFixed(0)} ms`,
-    )
+    const cpuUs = (result.cpuUs / Math.max(1, result.delivered)).toFixed(0)
+    const tookMs = result.elapsedMs.toFixed(0)
+    const cost = `CPU ${cpuUs} µs/delivery, load ${load()}`
+    console.log(`  ${variant}: ${rate.toFixed(0)} messages/s: ${share} % in ${tookMs} ms, ${cost}`)
     if (!result.isDelivered) {
       await network.stop()
       network = undefined
@@ -180,12 +181,13 @@ function table(figures: readonly Figure[], { variants }: Options): string {
       of('cpuUsPerDelivery', 1),
       of('bytesPerMessageAndNode', 0),
       ratio(figures, mine, 'tuned', 'messagesPerSecond'),
+      ratio(figures, mine, 'tuned', 'cpuUsPerDelivery'),
       ratio(figures, mine, 'tuned', 'bytesPerMessageAndNode'),
       mine.map(one => one.load.split(' ')[0]).join(' '),
     ]
   })
   const head = ['', 'messages/s', 'CPU µs/delivery', 'bytes/message and node']
-  return formatTable([...head, 'rate × tuned', 'bytes × tuned', 'load'], rows)
+  return formatTable([...head, 'rate × tuned', 'CPU × tuned', 'bytes × tuned', 'load'], rows)
 }
 
 /** The load of the machine, these processes included, which tells whether the figures can be trusted. */

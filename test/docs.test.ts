@@ -148,6 +148,16 @@ describe('docs/peers.md', () => {
   test('it shows commands', () => assert.ok(lines.length > 5))
 })
 
+test('docs/gate.md names every metric of the gossip layer', () => {
+  const named = metricsIn(read('docs/gate.md'))
+  const made = sources('src/gossip').flatMap(metricsIn)
+  assert.ok(made.length > 20)
+  assert.deepEqual(
+    made.filter(name => !named.includes(name)),
+    [],
+  )
+})
+
 test('docs/architecture.md names every pure machine', () => {
   const page = read('docs/architecture.md')
   const machines = paths('src').filter(path => /\ba pure machine\b/.test(firstComment(read(path))))

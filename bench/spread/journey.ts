@@ -28,6 +28,8 @@ export interface Journey {
   readonly socketCopies: number
   /** CPU time of all nodes together, from the sending until the last late copy. */
   readonly cpuMs: number
+  /** In that time, for how long a node could have run and had no processor, on average: more than a few ms spoil times. */
+  readonly waitedMs: number
   /** How much later than it should the switch forwarded, on average: trust only what is small against the delays. */
   readonly lateMeanUs: number
   /** Packets that found an uplink's queue full. */
@@ -55,7 +57,7 @@ export async function travel(network: Network, trip: Trip): Promise<Journey> {
   await network.quiet(LATE_COPIES_MS)
   const after = network.stats()
   const states = await network.states()
-  const sum = (key: 'sentBytes' | 'cpuUs'): number =>
+  const sum = (key: 'sentBytes' | 'cpuUs' | 'waitedUs'): number =>
     states.reduce((total, state, node) => total + state[key] - (statesBefore[node]?.[key] ?? 0), 0)
   const least = (nodes - 1) * sizeBytes
   return {
@@ -67,6 +69,7 @@ export async function travel(network: Network, trip: Trip): Promise<Journey> {
     wireCopies: (after.sentBytes - before.sentBytes) / least,
     socketCopies: sum('sentBytes') / least,
     cpuMs: sum('cpuUs') / 1_000,
+    waitedMs: sum('waitedUs') / 1_000 / nodes,
     lateMeanUs: after.lateMeanUs,
     dropped: after.dropped - before.dropped,
     problems: problemsOf(states),

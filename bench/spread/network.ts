@@ -26,6 +26,8 @@ export interface NetworkPlan {
   /** Shuffles who is whose neighbour. */
   readonly seed: string
   readonly isUrgent: boolean
+  /** A folder for CPU profiles of the processes. */
+  readonly profile: string | undefined
 }
 
 /** Starting a node takes half a second of a core, which is much on a busy machine. */
@@ -57,9 +59,10 @@ export class Network {
 
   /** Makes the lab, starts the nodes, connects them, and waits for their meshes. */
   async start(): Promise<void> {
-    const { variant, nodes, latencyMs, upMbit, queueMs, isUrgent } = this.#plan
+    const { variant, nodes, latencyMs, upMbit, queueMs, isUrgent, profile } = this.#plan
     this.#lab.up(nodes, [`lat * * ${latencyMs}`, `rate * ${upMbit} 0`, `queue * ${queueMs}`])
-    const args = [PROGRAM, variant, ...(isUrgent ? ['urgent'] : [])]
+    const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+    const args = [...profiling, PROGRAM, variant, ...(isUrgent ? ['urgent'] : [])]
     const addresses: string[] = []
     while (addresses.length < nodes) {
       const starting = Array.from({ length: Math.min(STARTING_MAX, nodes - addresses.length) }, (_, i) => {

@@ -1,6 +1,7 @@
 /**
  * The child process of the spread benchmark: `node.ts VARIANT [urgent]`, one node on a host of the lab.
  */
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { printLine, serveLines } from '../support/child.ts'
 import { bareEndpoint, type EndpointPorts, ourEndpoint } from './endpoints.ts'
@@ -52,7 +53,23 @@ const endpoint = isOurs(variant)
 
 function state(): NodeState {
   const { user, system } = process.cpuUsage()
-  return { ...endpoint.state(), ...meter.read(), cpuUs: user + system, problems: [...problems] }
+  return {
+    ...endpoint.state(),
+    ...meter.read(),
+    cpuUs: user + system,
+    waitedUs: waitedUs(),
+    problems: [...problems],
+  }
+}
+
+/** The kernel's words on the main thread: time on a processor, time in the queue for one (both in ns), turns. */
+function waitedUs(): number {
+  try {
+    const [, waitedNs] = readFileSync('/proc/self/schedstat', 'utf8').split(' ')
+    return Number(waitedNs) / 1_000
+  } catch {
+    return 0
+  }
 }
 
 function publish(topic: TopicName, number: number, sizeBytes: number): Promise<void> {

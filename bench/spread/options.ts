@@ -22,7 +22,8 @@ export const USAGE = `--runs N           rounds (5)
 --connections N    of each node (12)
 --seconds S        of each phase of the second part (15)
 --chats N          small messages a second and node in the second part (2)
---seed TEXT        who is whose neighbour (spread)`
+--seed TEXT        who is whose neighbour (spread)
+--profile FOLDER   writes a CPU profile of every process there`
 
 export interface Options {
   readonly runs: number
@@ -37,6 +38,7 @@ export interface Options {
   readonly phaseMs: number
   readonly chatsPerS: number
   readonly seed: string
+  readonly profile: string | undefined
 }
 
 /** @throws UsageError, or what `parseArgs` throws */
@@ -58,6 +60,7 @@ export function parse(args: string[]): Options {
       seconds: text,
       chats: text,
       seed: text,
+      profile: text,
     },
   })
   const between = (least: number, most: number, name: string, given: string): number => {
@@ -73,9 +76,10 @@ export function parse(args: string[]): Options {
   const parts = values.urgent === true ? 'urgent' : (values.parts ?? PARTS.join(','))
   return {
     runs: whole(1, 1_000, 'runs', values.runs ?? '5'),
-    sizes: (values.sizes ?? '16000,128000,1000000,4000000')
-      .split(',')
-      .map(size => whole(STAMP_BYTES, 64_000_000, 'sizes', size)),
+    // Each once: the tables tell figures apart by size and variant.
+    sizes: unique((values.sizes ?? '16000,128000,1000000,4000000').split(',')).map(size =>
+      whole(STAMP_BYTES, 64_000_000, 'sizes', size),
+    ),
     variants: chosen('variant', VARIANT_NAMES, values.variants ?? DEFAULT_VARIANTS.join(',')),
     parts: chosen('part', PARTS, parts),
     latencyMs: between(0, 10_000, 'latency', values.latency ?? '50'),
@@ -86,13 +90,18 @@ export function parse(args: string[]): Options {
     phaseMs: between(1, 3_600, 'seconds', values.seconds ?? '15') * 1_000,
     chatsPerS: between(0.01, 1_000, 'chats', values.chats ?? '2'),
     seed: values.seed ?? 'spread',
+    profile: values.profile,
   }
 }
 
 function chosen<T extends string>(what: string, known: readonly T[], given: string): T[] {
-  return given.split(',').map(name => {
+  return unique(given.split(',')).map(name => {
     const found = known.find(one => one === name)
     if (found === undefined) throw new UsageError(`there is no ${what} ${name}, only ${known.join(', ')}`)
     return found
   })
+}
+
+function unique<T>(list: readonly T[]): T[] {
+  return [...new Set(list)]
 }

@@ -17,6 +17,8 @@ export interface NodeState extends SocketBytes {
   readonly meshPeers: number
   /** User and system time since the start of the process. */
   readonly cpuUs: number
+  /** For how long its only thread could have run and had no processor, since the start; 0 where the kernel doesn't say. */
+  readonly waitedUs: number
   /** Connections lost and offences seen since `settled`: none is expected. */
   readonly problems: readonly string[]
 }

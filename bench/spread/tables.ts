@@ -7,7 +7,18 @@ import type { VariantName } from './names.ts'
 import type { Options } from './options.ts'
 import type { Phase } from './urgent.ts'
 
-const HEAD = ['', '50 % ms', '95 % ms', 'all ms', '/ bare', '/ flood', 'copies', 'socket copies', 'CPU s']
+const HEAD = [
+  '',
+  '50 % ms',
+  '95 % ms',
+  'all ms',
+  '/ bare',
+  '/ flood',
+  'copies',
+  'socket copies',
+  'CPU s',
+  'waited ms',
+]
 
 /** A message that didn't reach all never did: the slowest of all. */
 function elapsed(values: readonly (number | null)[]): number[] {
@@ -37,6 +48,7 @@ export function spreadTable(journeys: readonly Journey[], { sizes, variants }: O
         plain('wireCopies'),
         plain('socketCopies'),
         formatSpread(spread(mine.map(({ cpuMs }) => cpuMs / 1_000)), 1),
+        formatSpread(spread(mine.map(({ waitedMs }) => waitedMs)), 0),
       ]
     }),
   )

@@ -68,7 +68,9 @@ export class Network {
     const startedMs = performance.now()
     const deadlineMs = startedMs + total.durationMs + drainMs
     const wanted = messages * nodes * (nodes - 1)
-    const published = Promise.all(this.#children.map(child => child.ask({ step: { ...total, messages } })))
+    const published = Promise.all(
+      this.#children.map(child => child.ask<Reading>({ step: { ...total, messages } })),
+    )
     const isPublished = await Promise.race([
       published.then(() => true),
       sleep(total.durationMs + drainMs, false),

@@ -44,6 +44,8 @@ function bare(makeOptions: typeof tunedOptions): Variant {
       services: { identify: identify(), pubsub: gossipsub(makeOptions()) },
     })
     const { pubsub } = node.services
+    // A method of the library's class that its exported interface leaves out.
+    const { getMeshPeers } = pubsub as unknown as { getMeshPeers(topic: string): string[] }
     pubsub.addEventListener('message', onMessage)
     pubsub.subscribe(TOPIC)
     const [address] = node.getMultiaddrs()
@@ -53,7 +55,7 @@ function bare(makeOptions: typeof tunedOptions): Variant {
       dial: async target => {
         await node.dial(multiaddr(target))
       },
-      meshPeers: () => pubsub.getMeshPeers(TOPIC).length,
+      meshPeers: () => getMeshPeers.call(pubsub, TOPIC).length,
       publish: async payload => (await pubsub.publish(TOPIC, payload)).recipients.length,
     }
   }

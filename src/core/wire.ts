@@ -174,7 +174,11 @@ export function repeated<T>(item: Single<T>, { min = 0, max }: NumberLimits): Fi
     lackOf: values => ((values?.length ?? 0) < min ? `fewer than ${min}` : undefined),
     problemOf(values) {
       if (values.length < min || values.length > max) return `${values.length} are not ${min} to ${max}`
-      return values.map(value => kind.problemOf(value)).find(problem => problem !== undefined)
+      for (const value of values) {
+        const problem = kind.problemOf(value)
+        if (problem !== undefined) return problem
+      }
+      return undefined
     },
     sizeOf(values) {
       if (values.length === 0) return 0

@@ -3,8 +3,10 @@
  *
  * Rules:
  * - An announcement leaves `GATHER_MS` after its first item, or at once when it is full; but after one that was not full
- *   the next waits `PAUSE_MS`. Why: what costs is the announcement, not the item. A quiet topic waits a few milliseconds,
- *   a busy one sends fifty announcements a second at most, and full ones beyond that.
+ *   the next waits `PAUSE_MS`, and `PAUSE_PER_HEARD_MS` more for each announcement that came from others since the one
+ *   before (copies included, since each costs as much), `PAUSE_MAX_MS` at most. Why: what costs is the announcement, not
+ *   the item, and every node has to read those of all others. A quiet topic waits a few milliseconds; on a busy one, the
+ *   more nodes announce, the more each gathers, and full announcements are sent beyond that.
  * - Oldest first: a child that arrives before its parent would have to be held.
  * - A full announcement is due at once; the caller takes it before it adds more.
  * - An id that waits already is not taken twice.
@@ -16,15 +18,24 @@ import { type AnnouncedItem, ITEMS_MAX } from './announcement.ts'
 const GATHER_MS = 4
 
 const PAUSE_MS = 20
+const PAUSE_PER_HEARD_MS = 2
+const PAUSE_MAX_MS = 200
 
 export class Announcer {
   readonly #waiting = new Map<MessageKey, AnnouncedItem>()
   #leavesAtMs = 0
   #pauseUntilMs = Number.NEGATIVE_INFINITY
+  /** Announcements of others since the last one of ours. */
+  #heard = 0
 
   /** When `take` is to be called; undefined while nothing waits. */
   get dueAtMs(): number | undefined {
     return this.#waiting.size === 0 ? undefined : this.#leavesAtMs
+  }
+
+  /** An announcement of somebody else has come, or a further copy of one. */
+  hear(): void {
+    this.#heard++
   }
 
   add(item: AnnouncedItem, nowMs: number): void {
@@ -43,7 +54,9 @@ export class Announcer {
       this.#waiting.delete(item.key)
       if (items.length === ITEMS_MAX) break
     }
-    this.#pauseUntilMs = items.length === ITEMS_MAX ? nowMs : nowMs + PAUSE_MS
+    const pauseMs = Math.min(PAUSE_MAX_MS, PAUSE_MS + PAUSE_PER_HEARD_MS * this.#heard)
+    this.#pauseUntilMs = items.length === ITEMS_MAX ? nowMs : nowMs + pauseMs
+    this.#heard = 0
     return items
   }
 

@@ -187,7 +187,7 @@ export class AskFetches {
     }
     item.askedOf = holder
     item.tries++
-    holder.ask(key, nowMs)
+    holder.ask(key, item.announced.sizeBytes, nowMs)
     this.counts.asked++
     const keys = this.#asking.get(holder.id)
     if (keys === undefined) this.#asking.set(holder.id, [key])

@@ -6,6 +6,9 @@
  * - An ask is due after `ASK_MS`, or four times what the peer's answers take of late if that is longer, `ASK_MAX_MS` at
  *   most. Only answers make us more patient, silence never does: otherwise one that announces first and stays silent
  *   could hold up every message for `ASK_MAX_MS`.
+ * - A payload from `LARGE_BYTES` on needs time to travel, too: as much more as all such that are asked of it take at
+ *   `LARGE_BYTES_PER_S`, a share of a home line. Otherwise it would be asked of several holders at once, over lines that
+ *   are too slow for one.
  * - An ask that we have given up, or no longer need, is remembered for `WITHDRAWN_MS`: its answer may be on the way, it
  *   is no offence, and it tells how slow the peer is. `WITHDRAWN_MAX` of them, the oldest is forgotten.
  * - One that has answered anything within the time of an ask is slow and not silent; silence is blamed once in that
@@ -16,6 +19,9 @@ import type { MessageKey, PeerId } from '../core/types.ts'
 
 const ASK_MS = 500
 const ASK_MAX_MS = 10_000
+
+const LARGE_BYTES = 16 * 1_024
+const LARGE_BYTES_PER_S = 128 * 1_024
 
 /** How many messages may be asked of one peer at once: enough for a line of 1 Gbit/s at 50 ms with 250 bytes each. */
 export const ASKED_MAX_PER_PEER = 16_384
@@ -45,6 +51,9 @@ export class AskPeer {
   readonly waiting = new Set<MessageKey>()
   /** Asks under way, oldest first, with their times. */
   readonly #asked = new Map<MessageKey, number>()
+  /** The sizes of large ones among them, as announced. */
+  readonly #large = new Map<MessageKey, number>()
+  #largeBytes = 0
   readonly #withdrawn = new Map<MessageKey, Withdrawn>()
   /** How long its answers take, smoothed. */
   #answerMs = 0
@@ -68,15 +77,26 @@ export class AskPeer {
     return this.#asked.has(key)
   }
 
-  ask(key: MessageKey, nowMs: number): void {
+  ask(key: MessageKey, sizeBytes: number, nowMs: number): void {
     this.#asked.set(key, nowMs)
+    if (sizeBytes < LARGE_BYTES || this.#large.has(key)) return
+    this.#large.set(key, sizeBytes)
+    this.#largeBytes += sizeBytes
+  }
+
+  #unask(key: MessageKey): void {
+    this.#asked.delete(key)
+    const sizeBytes = this.#large.size === 0 ? undefined : this.#large.get(key)
+    if (sizeBytes === undefined) return
+    this.#large.delete(key)
+    this.#largeBytes -= sizeBytes
   }
 
   /** The ask is over, but its answer may come all the same. */
   withdraw(key: MessageKey): void {
     const askedAtMs = this.#asked.get(key)
     if (askedAtMs === undefined) return
-    this.#asked.delete(key)
+    this.#unask(key)
     // The first of several asks counts: which of them is answered cannot be seen, and too patient is the safer mistake.
     if (this.#withdrawn.get(key)?.isAnswered === false) return
     this.#withdrawn.delete(key)
@@ -88,7 +108,7 @@ export class AskPeer {
   answer(key: MessageKey, nowMs: number): boolean {
     const withdrawn = this.#withdrawn.size === 0 ? undefined : this.#withdrawn.get(key)
     const askedAtMs = withdrawn?.isAnswered === false ? withdrawn.askedAtMs : this.#asked.get(key)
-    this.#asked.delete(key)
+    this.#unask(key)
     // It was asked more than once, and may answer as often.
     if (withdrawn !== undefined) withdrawn.isAnswered = true
     if (askedAtMs !== undefined) {
@@ -122,6 +142,8 @@ export class AskPeer {
     const keys = [...this.#asked.keys(), ...this.waiting]
     this.isGone = true
     this.#asked.clear()
+    this.#large.clear()
+    this.#largeBytes = 0
     this.#withdrawn.clear()
     this.waiting.clear()
     return keys
@@ -138,7 +160,8 @@ export class AskPeer {
   }
 
   get #patienceMs(): number {
-    return Math.min(ASK_MAX_MS, Math.max(ASK_MS, 4 * this.#answerMs))
+    const travelMs = (this.#largeBytes / LARGE_BYTES_PER_S) * 1_000
+    return Math.min(ASK_MAX_MS, Math.max(ASK_MS, 4 * this.#answerMs) + travelMs)
   }
 
   #forgetOldest(): void {
@@ -152,6 +175,11 @@ export class AskPeer {
   check(): void {
     assert.ok(this.#asked.size <= ASKED_MAX_PER_PEER && this.#withdrawn.size <= WITHDRAWN_MAX)
     assert.ok(!this.isGone || this.#asked.size + this.waiting.size + this.#withdrawn.size === 0)
+    assert.equal(
+      this.#largeBytes,
+      [...this.#large.values()].reduce((sum, one) => sum + one, 0),
+    )
+    for (const key of this.#large.keys()) assert.ok(this.#asked.has(key))
     for (const key of this.waiting) assert.ok(!this.#asked.has(key), 'asked for what is to wait')
   }
 }

@@ -14,15 +14,15 @@
 import { messageId, messageKey } from '../core/hash.ts'
 import type { Offence } from '../core/offences.ts'
 import type { Channel, Clock, Log, PubSub, RandomSource } from '../core/ports.ts'
-import type { MessageId, MessageKey, PeerId, Topic, Transfer, Verdict } from '../core/types.ts'
+import type { MessageId, MessageKey, PeerId, Topic, Verdict } from '../core/types.ts'
 import { type AnnouncedItem, announceTopic, encodeItems, ITEMS_MAX } from './announcement.ts'
 import { Announcer } from './announcer.ts'
-import type { AskCounts } from './ask-fetches.ts'
 import { ASK_ITEMS_MAX, ASK_PAYLOAD_MAX_BYTES, type AskFrame, encodeAskFrame } from './ask-frame.ts'
 import { Asks, type AsksAction, type Standing } from './asks.ts'
 import { Giver } from './giver.ts'
 import { Known } from './known.ts'
 import { PayloadStore } from './payload-store.ts'
+import type { AskingCounts } from './spread-metrics.ts'
 
 /** How long a payload is kept for those who ask: announcing is a promise. */
 export const KEEP_MS = 60_000
@@ -36,7 +36,6 @@ export interface AskingParts {
   readonly clock: Clock
   readonly log: Log
   readonly random: RandomSource
-  readonly onTransfer?: ((transfer: Transfer) => void) | undefined
 }
 
 export interface AskingEvents {
@@ -53,15 +52,6 @@ export interface AskedTopic {
   readonly keepMaxBytes: number
   /** Announcements travel by gossip; else messages are only offered and asked for. */
   readonly isAnnounced: boolean
-}
-
-/** What a topic's asks came to since it was joined, and what is kept for those who ask. */
-export interface AskingCounts extends AskCounts {
-  waiting: number
-  kept: number
-  keptBytes: number
-  /** Payloads that went before their time. */
-  broken: number
 }
 
 interface TopicState {
@@ -173,7 +163,7 @@ export class Asking {
     const state = this.#topics.get(topic)
     const nowMs = this.#nowMs()
     if (state === undefined) return
-    for (const { key } of items) this.#known.add(from, key, nowMs)
+    this.#remember(state, from, items, nowMs)
     // To whom no frame can be sent, nobody can be asked through.
     if (!this.#peers.has(from)) {
       if (ticket !== undefined) this.#parts.pubsub.settle(announceTopic(topic), ticket, from, 'ignore')
@@ -187,7 +177,7 @@ export class Asking {
     const state = this.#topics.get(topic)
     const nowMs = this.#nowMs()
     if (state === undefined || !this.#peers.has(from)) return
-    for (const { key } of items) this.#known.add(from, key, nowMs)
+    this.#remember(state, from, items, nowMs)
     this.#run(state, state.asks.handle({ type: 'echoed', from, items }, nowMs))
   }
 
@@ -243,12 +233,20 @@ export class Asking {
     for (const payload of frame.payloads) {
       const id = messageId(frame.topic, payload)
       const key = messageKey(id)
-      this.#known.add(peer, key, nowMs)
+      if (!state.isAnnounced) this.#known.add(peer, key, nowMs)
       this.#run(state, state.asks.handle({ type: 'payload', from: peer, key, id, payload }, nowMs))
     }
     if (frame.lack.length > 0) {
       this.#run(state, state.asks.handle({ type: 'lacked', from: peer, keys: frame.lack }, nowMs))
     }
+  }
+
+  /** A peer has these. Only who may be offered something is remembered: not where all is announced to all. */
+  #remember(state: TopicState, from: PeerId, items: readonly AnnouncedItem[], nowMs: number): void {
+    state.own.hear()
+    state.anew.hear()
+    if (state.isAnnounced && this.#peers.has(from)) return
+    for (const { key } of items) this.#known.add(from, key, nowMs)
   }
 
   tick(): void {
@@ -267,7 +265,6 @@ export class Asking {
           this.#ask(state, action.peer, action.keys)
           break
         case 'deliver':
-          this.#tellTransfer(state.topic, action)
           this.#events.deliver(state.topic, action)
           break
         case 'settle': {
@@ -285,13 +282,6 @@ export class Asking {
           action satisfies never
       }
     }
-  }
-
-  #tellTransfer(
-    topic: Topic,
-    { id, from, payload }: { id: MessageId; from: PeerId; payload: Uint8Array },
-  ): void {
-    this.#parts.onTransfer?.({ topic, id, index: 0, count: 1, from, sizeBytes: payload.byteLength })
   }
 
   #ask(state: TopicState, peer: PeerId, keys: readonly MessageKey[]): void {

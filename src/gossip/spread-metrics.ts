@@ -6,8 +6,17 @@
  */
 import type { Metrics } from '../core/ports.ts'
 import type { Topic } from '../core/types.ts'
-import type { AskingCounts } from './asking.ts'
+import type { AskCounts } from './ask-fetches.ts'
 import type { SwarmCounts } from './swarms.ts'
+
+/** What a topic's asks came to since it was joined, and what is kept for those who ask. */
+export interface AskingCounts extends AskCounts {
+  waiting: number
+  kept: number
+  keptBytes: number
+  /** Payloads that went before their time. */
+  broken: number
+}
 
 /** Everything at the moment of a reading. Counts of a topic begin at 0 with each subscription. */
 export interface SpreadReading {

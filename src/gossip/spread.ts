@@ -37,6 +37,7 @@ import {
 } from './announcement.ts'
 import { ASK_FRAME_MAX_BYTES, ASK_PAYLOAD_MAX_BYTES, encodeAskFrame, readAskFrame } from './ask-frame.ts'
 import { Asking } from './asking.ts'
+import { EarlyOffers } from './early-offers.ts'
 import { type SpreadReading, spreadMetrics } from './spread-metrics.ts'
 import { SWARM_FRAME_MAX_BYTES } from './swarm-frame.ts'
 import { Swarming } from './swarming.ts'
@@ -104,6 +105,7 @@ export class Spread {
   readonly #events: SpreadEvents
   readonly #topics = new Map<Topic, SpreadTopic>()
   readonly #peers = new Set<PeerId>()
+  readonly #early = new EarlyOffers()
   readonly #channels: readonly Channel[]
   /** What came by gossip lately, oldest first, by its ticket. */
   readonly #announcements = new Map<string, { readonly topic: Topic; readonly content: Announcement }>()
@@ -122,7 +124,7 @@ export class Spread {
       { frameMaxBytes: ASK_FRAME_MAX_BYTES, waitingMaxBytes: ASK_WAITING_MAX_BYTES },
       {
         opened: peer => this.#onAskOpen(peer),
-        closed: peer => this.#onClosed(peer, ask, () => this.asking.closed(peer)),
+        closed: peer => this.#onClosed(peer, ask, 'items', () => this.asking.closed(peer)),
         drained: peer => this.asking.drained(peer),
         frame: (peer, frame) => this.#onAskFrame(peer, frame),
       },
@@ -131,8 +133,8 @@ export class Spread {
       `/floodgate/${network}/swarm/1`,
       { frameMaxBytes: SWARM_FRAME_MAX_BYTES, waitingMaxBytes: SWARM_WAITING_MAX_BYTES },
       {
-        opened: peer => this.swarming.opened(peer),
-        closed: peer => this.#onClosed(peer, swarm, () => this.swarming.closed(peer)),
+        opened: peer => this.#onSwarmOpen(peer),
+        closed: peer => this.#onClosed(peer, swarm, 'swarm', () => this.swarming.closed(peer)),
         drained: () => {},
         frame: (peer, frame) => this.swarming.frame(peer, frame),
       },
@@ -141,7 +143,11 @@ export class Spread {
     this.asking = new Asking(
       { ...parts, channel: ask },
       {
-        deliver: (topic, arrival) => events.deliver(topic, arrival, false),
+        deliver: (topic, arrival) => {
+          const { id, from, payload } = arrival
+          parts.onTransfer?.({ topic, id, index: 0, count: 1, from, sizeBytes: payload.byteLength })
+          events.deliver(topic, arrival, false)
+        },
         standingOf: (topic, key) => events.standingOf(topic, key),
         offence,
       },
@@ -232,6 +238,7 @@ export class Spread {
       this.#parts.pubsub.settle(name, ticket, from, 'reject')
       return true
     }
+    this.#announced[content.type]++
     this.#remember(ticket, topic, content)
     this.#onContent(topic, from, content, ticket)
     return true
@@ -248,11 +255,13 @@ export class Spread {
 
   connected(peer: PeerId): void {
     this.#peers.add(peer)
+    this.#early.add(peer)
     for (const channel of this.#channels) void channel.open(peer)
   }
 
   disconnected(peer: PeerId): void {
     this.#peers.delete(peer)
+    this.#early.remove(peer)
   }
 
   tick(): void {
@@ -270,7 +279,8 @@ export class Spread {
   }
 
   #onContent(topic: Topic, from: PeerId, content: Announcement, ticket: string | undefined): void {
-    this.#announced[ticket === undefined ? 'offers' : content.type]++
+    // What came too early is ignored where it came by gossip, and looked at again as an offer.
+    if (this.#early.keep(from, topic, content) && ticket === undefined) return
     if (content.type === 'items') this.asking.announced(topic, from, content.items, ticket)
     else this.swarming.announced(topic, from, content.swarm, ticket)
   }
@@ -284,7 +294,18 @@ export class Spread {
 
   #onAskOpen(peer: PeerId): void {
     this.asking.opened(peer)
+    this.#takeEarly(peer, 'items')
     this.swarming.offerTo(peer)
+  }
+
+  #onSwarmOpen(peer: PeerId): void {
+    this.swarming.opened(peer)
+    this.#takeEarly(peer, 'swarm')
+  }
+
+  #takeEarly(peer: PeerId, type: Announcement['type']): void {
+    for (const { topic, content } of this.#early.open(peer, type))
+      this.#onContent(topic, peer, content, undefined)
   }
 
   #onAskFrame(peer: PeerId, bytes: Uint8Array): void {
@@ -298,12 +319,14 @@ export class Spread {
       this.#announced.malformed++
       return this.#events.offence(peer, 'ask-malformed', offered.problem)
     }
+    this.#announced.offers++
     this.#onContent(frame.topic, peer, offered.value, undefined)
   }
 
-  #onClosed(peer: PeerId, channel: Channel, tell: () => void): void {
+  #onClosed(peer: PeerId, channel: Channel, type: Announcement['type'], tell: () => void): void {
     tell()
     if (!this.#peers.has(peer)) return
+    this.#early.close(peer, type)
     this.#parts.clock.after(REOPEN_MS, () => {
       if (this.#peers.has(peer)) void channel.open(peer)
     })

@@ -33,11 +33,16 @@ export interface SwarmEntry {
 
 export class SwarmEntries {
   readonly #entries = new Map<SwarmKey, SwarmEntry>()
+  /** Of messages that have become whole: by which swarm. */
   readonly #byMessage = new Map<MessageKey, SwarmKey>()
 
   add(entry: SwarmEntry): void {
     this.#entries.set(entry.key, entry)
-    this.#byMessage.set(messageKey(entry.head.id), entry.key)
+  }
+
+  /** Its payload is what its head says: what becomes of the message becomes of it, and of no other that claims its id. */
+  delivered({ key, head }: SwarmEntry): void {
+    this.#byMessage.set(messageKey(head.id), key)
   }
 
   delete({ key, head }: SwarmEntry): void {
@@ -54,7 +59,7 @@ export class SwarmEntries {
     return this.#entries.get(key)
   }
 
-  /** The swarm that began last for a message. */
+  /** The swarm that a message came by. */
   ofMessage(key: MessageKey): SwarmEntry | undefined {
     const swarm = this.#byMessage.get(key)
     return swarm === undefined ? undefined : this.#entries.get(swarm)

@@ -13,7 +13,7 @@
  */
 import type { RandomSource } from '../core/ports.ts'
 import type { PeerId } from '../core/types.ts'
-import { hasChunk, type Link, type Swarm, type SwarmKey } from './swarm.ts'
+import type { Link, Swarm, SwarmKey } from './swarm.ts'
 import type { SwarmOutbox } from './swarm-outbox.ts'
 import type { SwarmPeer } from './swarm-peer.ts'
 
@@ -53,7 +53,7 @@ export class SwarmGiving {
   wanted(swarm: Swarm, link: Link, indices: readonly number[]): void {
     const lack: number[] = []
     for (const index of indices) {
-      if (hasChunk(link, index)) continue
+      if (!swarm.mayWant(link, index)) continue
       if (!swarm.holds(index)) lack.push(index)
       else if (link.wants.size < WANTS_MAX) link.wants.add(index)
     }

@@ -86,8 +86,13 @@ export class SwarmOutbox {
     this.#emit({ type: 'send', peer: link.peer, frame })
   }
 
-  /** The swarm is over. */
-  forget(swarm: Swarm): void {
-    this.#untold.delete(swarm)
+  /** The swarm is over. What came of it is still acknowledged: its givers wait for that, also with other swarms. */
+  leave(swarm: Swarm): void {
+    if (!this.#untold.delete(swarm)) return
+    for (const { peer, ungot } of swarm.links.values()) {
+      if (ungot.size === 0) continue
+      const quiet = { have: NONE, complete: false, ask: NONE, lack: NONE, chunk: undefined }
+      this.#emit({ type: 'send', peer, frame: { key: swarm.parts.key, ...quiet, got: [...ungot] } })
+    }
   }
 }

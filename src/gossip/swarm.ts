@@ -23,7 +23,7 @@ export type SwarmKey = string
 /** A neighbour in one swarm. */
 export interface Link {
   readonly peer: PeerId
-  /** What is known of each chunk: `HAS`, `SENT`, `COUNTED`, `LACKS`. */
+  /** What is known of each chunk: `HAS`, `SENT`, `COUNTED`, `LACKS`, `LOST`. */
   readonly marks: Uint8Array
   /** How many it has. */
   hasCount: number
@@ -41,6 +41,8 @@ export interface Link {
   untold: Set<number>
   /** It has been told that this node knows the swarm. */
   isTold: boolean
+  /** When it was last told anew what is held here, because it asked. */
+  retoldAtMs: number
   /** In the mesh: chunks are pushed to it. Others are sources only. */
   readonly isNeighbour: boolean
 }
@@ -56,6 +58,8 @@ const SENT = 2
 const COUNTED = 4
 /** It was asked for the chunk and could not serve it. */
 const LACKS = 8
+/** It has asked for the chunk after it had got it from us. */
+const LOST = 16
 
 /** What a frame may have beside its chunk without being copied: its other fields, in a usual length. */
 const SLACK_BYTES = 4_096
@@ -201,6 +205,7 @@ export class Swarm {
       ungot: new Set(),
       untold: new Set(),
       isTold: false,
+      retoldAtMs: Number.NEGATIVE_INFINITY,
       isNeighbour,
     }
     this.links.set(peer, link)
@@ -232,12 +237,27 @@ export class Swarm {
 
   /** A neighbour was asked for a chunk and cannot serve it: it is not asked for it again, whatever it says. */
   lackedBy(link: Link, index: number): void {
-    if (marked(link, index, HAS)) {
-      link.marks[index] = (link.marks[index] ?? 0) & ~HAS
-      link.hasCount--
-      count(this.#holders, index, -1)
-    }
+    this.#hasNot(link, index)
     mark(link, index, LACKS)
+  }
+
+  /**
+   * Whether a neighbour that asks for a chunk is to get it. One that has had it may have lost it, once: it came before the
+   * swarm began there.
+   */
+  mayWant(link: Link, index: number): boolean {
+    if (!marked(link, index, HAS)) return true
+    if (marked(link, index, LOST) || !marked(link, index, SENT)) return false
+    mark(link, index, LOST)
+    this.#hasNot(link, index)
+    return true
+  }
+
+  #hasNot(link: Link, index: number): void {
+    if (!marked(link, index, HAS)) return
+    link.marks[index] = (link.marks[index] ?? 0) & ~HAS
+    link.hasCount--
+    count(this.#holders, index, -1)
   }
 
   sentTo(link: Link, index: number): void {
@@ -320,6 +340,14 @@ export class Swarm {
     return asked
   }
 
+  /** Whether nobody here has anything that is missing. */
+  isHopeless(): boolean {
+    for (let index = 0; index < this.count; index++) {
+      if (!this.holds(index) && this.#holders[index] !== 0) return false
+    }
+    return true
+  }
+
   /** Whether each chunk that is missing is being asked for. */
   isAllAsked(): boolean {
     for (let index = 0; index < this.count; index++) {
@@ -340,11 +368,6 @@ export class Swarm {
       assert.equal(hasCount, marks.filter(one => (one & HAS) !== 0).length)
     assert.equal(this.#heldCount, this.held().length)
   }
-}
-
-/** Whether a neighbour has a chunk, by its own word or because it gave it to us. */
-export function hasChunk(link: Link, index: number): boolean {
-  return marked(link, index, HAS)
 }
 
 /** A small chunk must not keep a large frame in memory: a peer could fill frames with what nobody reads. */

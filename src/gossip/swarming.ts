@@ -31,9 +31,9 @@ const FLUSH_MS = 4
 
 const REFUSED_MAX = 1_024
 
-/** A swarm that has got nothing at all gives way so soon to another with the same header; one that has begun, so late. */
-const EMPTY_YIELD_MS = 2_000
-const BEGUN_YIELD_MS = 15_000
+/** A swarm of which nobody here has the rest gives way so soon to another with the same header, any other one so late. */
+const HOPELESS_YIELD_MS = 2_000
+const YIELD_MS = 15_000
 
 export class Swarming {
   readonly #parts: SwarmingParts
@@ -327,6 +327,7 @@ export class Swarming {
       this.#events.offence(head.origin, 'swarm-false', `a payload on ${topic} is not what its head says`)
       return this.#end(entry)
     }
+    this.#entries.delivered(entry)
     this.#events.deliver(topic, { id: head.id, key: messageKey(head.id), payload, from }, isVouched)
   }
 
@@ -341,10 +342,10 @@ export class Swarming {
   }
 
   /** Nothing comes: others that are on the topic may have it, or it holds the place of one that would come. */
-  #onStalled({ key, idleMs, held }: Extract<SwarmsAction, { type: 'stalled' }>): void {
+  #onStalled({ key, idleMs, isHopeless }: Extract<SwarmsAction, { type: 'stalled' }>): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
-    const isYielding = idleMs >= (held === 0 ? EMPTY_YIELD_MS : BEGUN_YIELD_MS)
+    const isYielding = idleMs >= (isHopeless ? HOPELESS_YIELD_MS : YIELD_MS)
     if (isYielding && this.#slots.stalledWithRivals(key)) return this.#end(entry)
     for (const peer of this.#parts.pubsub.subscribers(announceTopic(entry.topic))) {
       if (this.#peers.has(peer)) this.#feed({ type: 'holder', key, peer })

@@ -16,7 +16,8 @@
  * - A chunk that does not lead to the root blames its sender, and nothing more is asked of that one.
  * - A swarm that got nothing for `STALL_MS` has `stalled`, and is so again each `STALL_AGAIN_MS`: the caller can name
  *   further holders (`holder`). Neighbours that have said nothing are greeted again: one that began before it knew us
- *   has never told us what it has. After `expireMs` it ends.
+ *   has never told us what it has, and what one told us before we began is lost; so who is greeted says it again, every
+ *   `STALL_AGAIN_MS / 2` at most. After `expireMs` it ends.
  * - Which swarms may begin is decided before (`swarm-slots.ts`); what a peer can add to one is a link, a byte for each
  *   chunk. A swarm that is over is remembered for a while, at most `OVER_MAX` of them.
  */
@@ -68,8 +69,8 @@ export type SwarmsAction =
   | SwarmSend
   /** All chunks are there: `payloadOf(key)`. */
   | { type: 'complete'; key: SwarmKey }
-  /** Nothing has come for so long. */
-  | { type: 'stalled'; key: SwarmKey; idleMs: number; held: number }
+  /** Nothing has come for so long. `isHopeless`: no neighbour has anything that is missing. */
+  | { type: 'stalled'; key: SwarmKey; idleMs: number; isHopeless: boolean }
   | { type: 'expired'; key: SwarmKey; topic: Topic; head: SwarmHead; from: PeerId | undefined; held: number }
   | { type: 'offence'; peer: PeerId; offence: Offence; detail: string }
 
@@ -221,7 +222,7 @@ export class Swarms {
     this.#over.add(key, nowMs)
     if (swarm !== undefined) {
       this.#swarms.delete(key)
-      this.#outbox.forget(swarm)
+      this.#outbox.leave(swarm)
       return
     }
     for (const peer of this.#peers.values()) {
@@ -267,7 +268,7 @@ export class Swarms {
     if (link === undefined) {
       link = swarm.link(peer.id, false)
       this.#outbox.tellAll(swarm, link)
-    }
+    } else if (isGreeting(frame)) this.#tellAnew(swarm, link, nowMs)
     if (chunk !== undefined) this.#onChunk(swarm, link, peer, chunk, nowMs)
     this.#giving.arrived(swarm.parts.key, peer, got, nowMs)
     for (const index of got) swarm.heardOf(link, index)
@@ -277,9 +278,20 @@ export class Swarms {
       for (let index = 0; index < swarm.count; index++) swarm.heardOf(link, index)
     }
     for (const index of lack) this.#asking.lacks(swarm, link, index)
-    if (ask.length > 0) this.#giving.wanted(swarm, link, ask)
+    // What the same frame says that it has, it does not want.
+    const wanted = complete ? [] : ask.filter(index => !got.includes(index) && !have.includes(index))
+    if (wanted.length > 0) this.#giving.wanted(swarm, link, wanted)
     this.#asking.askAll(swarm, nowMs)
     this.#giving.pumpPeer(peer, nowMs)
+  }
+
+  /** What it was told before may have come before it began, and is lost. */
+  #tellAnew(swarm: Swarm, link: Link, nowMs: number): void {
+    const isOrigin = swarm.parts.from === undefined
+    if (!swarm.isOpen || swarm.heldCount === 0 || (isOrigin && !swarm.isDeclared)) return
+    if (nowMs - link.retoldAtMs < STALL_AGAIN_MS / 2) return
+    link.retoldAtMs = nowMs
+    this.#outbox.tellAll(swarm, link)
   }
 
   #onChunk(swarm: Swarm, link: Link, peer: SwarmPeer, chunk: SwarmChunk, nowMs: number): void {
@@ -350,7 +362,7 @@ export class Swarms {
     if (idleMs < STALL_MS || nowMs - swarm.stalledAtMs < STALL_AGAIN_MS) return
     swarm.stalledAtMs = nowMs
     for (const link of swarm.links.values()) if (link.hasCount === 0) this.#outbox.tellAll(swarm, link)
-    this.#actions.push({ type: 'stalled', key: swarm.parts.key, idleMs, held: swarm.heldCount })
+    this.#actions.push({ type: 'stalled', key: swarm.parts.key, idleMs, isHopeless: swarm.isHopeless() })
   }
 
   #blame(peer: PeerId, offence: Offence, detail: string): void {
@@ -368,4 +380,9 @@ export class Swarms {
       for (const peer of swarm.links.keys()) assert.ok(this.#peers.has(peer), 'a link without a peer')
     }
   }
+}
+
+/** Whether a frame says nothing but that its sender knows the swarm. */
+function isGreeting({ have, complete, ask, lack, chunk, got }: SwarmFrame): boolean {
+  return !complete && chunk === undefined && have.length + ask.length + lack.length + got.length === 0
 }

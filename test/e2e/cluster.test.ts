@@ -209,6 +209,22 @@ describe('floodgate cluster', { concurrency: false }, () => {
     assert.doesNotMatch(ended.stdout, /failed|logged/)
   })
 
+  it('shows who gave which part to whom', async () => {
+    const words = ['--mode', 'swarm', '--size', '100kB', '--rate', '2', '--reject', '0', '--trace']
+    const ended = await endOf(start('--nodes', '3', '--for', '2s', ...words))
+    assert.equal(ended.code, 0, ended.stdout + ended.stderr)
+    assert.match(ended.stdout, /^trace of [0-9a-f]{16}…, 100 kB in 13 parts, from node [123]$/m)
+    const givers = [...ended.stdout.matchAll(/^node \d [ABC] {2}← (.*)$/gm)].map(([, text = '']) => text)
+    assert.equal(givers.length, 2)
+    for (const text of givers) {
+      const counts = [...text.matchAll(/[ABC] (\d+)/g)].map(([, count]) => Number(count))
+      assert.equal(
+        counts.reduce((sum, count) => sum + count, 0),
+        13,
+      )
+    }
+  })
+
   it('ends with the summary on SIGINT, and leaves nothing', async () => {
     const cluster = start('--nodes', '3', '--for', '10m', '--handler', join(folder, 'noting.mjs'))
     await eventually('a gate is asked', () => {

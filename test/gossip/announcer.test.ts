@@ -46,6 +46,22 @@ describe('an announcer', () => {
     assert.equal(announcer.dueAtMs, 64)
   })
 
+  it('pauses for 2 ms more for each announcement that was heard since the last one, up to 200 ms', () => {
+    const pauseAfter = (announcer: Announcer, heard: number, nowMs: number): number | undefined => {
+      for (let count = 0; count < heard; count++) announcer.hear()
+      add(announcer, 'a', nowMs - 4)
+      announcer.take(nowMs)
+      add(announcer, 'b', nowMs + 1)
+      const dueAtMs = announcer.dueAtMs
+      announcer.take(nowMs + 1_000)
+      return dueAtMs === undefined ? undefined : dueAtMs - nowMs
+    }
+    const announcer = new Announcer()
+    assert.equal(pauseAfter(announcer, 30, 1_000), 80)
+    assert.equal(pauseAfter(announcer, 0, 3_000), 20, 'what was heard counts once')
+    assert.equal(pauseAfter(announcer, 5_000, 5_000), 200)
+  })
+
   it('takes an id that waits once, and again when it has left', () => {
     const announcer = new Announcer()
     add(announcer, 'a b a', 0)

@@ -50,7 +50,9 @@ const itemOf = (data: Uint8Array, sizeBytes: number) => {
 const ITEMS = [itemOf(new Uint8Array(0), 0), itemOf(new TextEncoder().encode('hello'), 300)]
 
 describe('docs/protocols.md: announcements', () => {
-  const cells = new Map(rows(2, /^(items|swarm|signed bytes|key)$/).map(([what = '', text = '']) => [what, text]))
+  const cells = new Map(
+    rows(2, /^(items|swarm|signed bytes|key)$/).map(([what = '', text = '']) => [what, text]),
+  )
 
   it('are written', () => {
     assert.equal(hex(encodeItems(ITEMS)), cells.get('items'))
@@ -59,7 +61,10 @@ describe('docs/protocols.md: announcements', () => {
 
   it('are read', () => {
     const items = readAnnouncement(bytesOf(cells.get('items') ?? ''))
-    assert.deepEqual(items.value, { type: 'items', items: ITEMS.map(item => ({ ...item, id: plain(item.id) })) })
+    assert.deepEqual(items.value, {
+      type: 'items',
+      items: ITEMS.map(item => ({ ...item, id: plain(item.id) })),
+    })
     const swarm = readAnnouncement(bytesOf(cells.get('swarm') ?? ''))
     assert.deepEqual(swarm.value, { type: 'swarm', swarm: { ...HEAD, id: plain(HEAD.id) } })
   })
@@ -134,7 +139,15 @@ function contentOfSwarm(bytes: Uint8Array): SwarmContent | undefined {
   if (value === undefined) return undefined
   const { key, have, complete, ask, lack, chunk, got } = value
   const read = chunk && { index: chunk.index, data: hex(chunk.data), proof: hex(chunk.proof) }
-  return { key: hexOf(key), have: [...have], complete, ask: [...ask], lack: [...lack], chunk: read ?? null, got: [...got] }
+  return {
+    key: hexOf(key),
+    have: [...have],
+    complete,
+    ask: [...ask],
+    lack: [...lack],
+    chunk: read ?? null,
+    got: [...got],
+  }
 }
 
 describe('docs/protocols.md: frames of channels', () => {

@@ -47,6 +47,8 @@ describe('the entries of swarms', () => {
     const one = entryOf('a')
     const other = entryOf('b', { message: 2 })
     const entries = entriesOf(one, other)
+    entries.delivered(one)
+    entries.delivered(other)
     assert.ok(entries.has('a') && !entries.has('c'))
     assert.deepEqual([entries.get('a'), entries.get('c')], [one, undefined])
     assert.equal(entries.ofMessage(keyOf(2)), other)
@@ -57,12 +59,16 @@ describe('the entries of swarms', () => {
     assert.equal(keysOf(entries.values()), 'b')
   })
 
-  it('of one message: the last is found, and stays so when an older one is deleted', () => {
+  it('of one message: the one that it came by is found, whichever began first', () => {
     const [first, last] = [entryOf('a'), entryOf('b')]
     const entries = entriesOf(first, last)
-    assert.equal(entries.ofMessage(keyOf(1)), last)
+    assert.equal(entries.ofMessage(keyOf(1)), undefined)
+    entries.delivered(first)
+    assert.equal(entries.ofMessage(keyOf(1)), first)
+    entries.delete(last)
+    assert.equal(entries.ofMessage(keyOf(1)), first)
     entries.delete(first)
-    assert.equal(entries.ofMessage(keyOf(1)), last)
+    assert.equal(entries.ofMessage(keyOf(1)), undefined)
   })
 
   it('may be deleted while one goes through them', () => {

@@ -229,12 +229,12 @@ describe('the swarms of a node', () => {
     assert.equal([...large.machine.peers()][0]?.early.keptBytes, 0)
   })
 
-  it('answer asks for a swarm that is over with a lack, and keep nothing of it', () => {
+  it('answer asks for a swarm that is over with a lack, acknowledge chunks, and keep nothing of it', () => {
     const alone = new Alone()
     alone.begin(undefined)
     alone.handle({ type: 'end', key: KEY })
     assert.deepEqual(lacksOf(alone.frame('a', { ask: [1, 2] })), [1, 2])
-    assert.deepEqual(alone.give('a', 1), [])
+    assert.deepEqual(framesOf(alone.give('a', 1)), [{ ...EMPTY, got: [1] }])
     const [first] = [...alone.machine.peers()]
     assert.equal(first?.early.count, 0)
   })

@@ -83,7 +83,7 @@ describe('asking in a world with a hostile announcer', () => {
     assert.ok(flood.overflow > 0, 'the bound was reached')
     assert.deepEqual([flood.quiet.lost, flood.loud.lost], [0, 0])
     assert.ok(
-      flood.loud.p99 <= 2 * flood.quiet.p99,
+      flood.loud.p99 <= 5 * flood.quiet.p99,
       `p99 ${flood.loud.p99} ms, ${flood.quiet.p99} ms without`,
     )
     assert.deepEqual(flood.blamed, { hostile: ['timeout'] })

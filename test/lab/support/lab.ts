@@ -44,6 +44,7 @@ export class Lab {
   readonly folder = mkdtempSync(join(tmpdir(), 'floodgate-lab-'))
 
   readonly #end = (): void => {
+    process.off('exit', this.#end)
     this.down()
     process.exit(1)
   }
@@ -55,8 +56,8 @@ export class Lab {
   /** @param commands of the switch: `rate`, `queue`, `lat`, … @throws Error when it can't be made */
   up(hosts: number, commands: readonly string[]): void {
     // Also when the run is broken off: namespaces outlive the process that made them.
-    process.once('exit', this.#end)
-    for (const signal of SIGNALS) process.once(signal, this.#end)
+    process.on('exit', this.#end)
+    for (const signal of SIGNALS) process.on(signal, this.#end)
     this.#run('up', String(hosts))
     this.#run('ctl', ...commands)
   }
@@ -73,14 +74,19 @@ export class Lab {
 
   /** Ends everything that runs on the hosts, and removes them; also good after an `up` that failed. */
   down(): void {
-    process.off('exit', this.#end)
-    for (const signal of SIGNALS) process.off(signal, this.#end)
-    this.#run('down')
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })
+    try {
+      this.#run('down')
+      rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })
+    } finally {
+      // Not before: signals come twice, from a terminal or `timeout` and from npm, and the second would end this.
+      process.off('exit', this.#end)
+      for (const signal of SIGNALS) process.off(signal, this.#end)
+    }
   }
 
   #run(...args: string[]): string {
-    return execFileSync(SCRIPT, args, {
+    // In a session of its own, or a signal to our process group would end it in the middle.
+    return execFileSync('setsid', ['--wait', SCRIPT, ...args], {
       env: { ...process.env, FG_PREFIX: this.#prefix, FG_RUN: this.folder },
       timeout: DEADLINE_MS,
       encoding: 'utf8',

@@ -146,6 +146,11 @@ export class Hostile {
     await this.publish(encodeItems(items))
   }
 
+  /** Does something as code of its own, later. */
+  later(afterMs: number, act: () => void): void {
+    this.#process.run(() => setTimeout(act, afterMs))
+  }
+
   sendAsk(to: PeerId, parts: Parameters<typeof encodeAskFrame>[1]): boolean {
     return this.#process.run(() => this.#ask.send(to, encodeAskFrame(this.#topic, parts)))
   }

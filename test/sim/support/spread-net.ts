@@ -38,6 +38,8 @@ export interface CaseOptions {
   /** Of a node, by its index, on top of `topic`. */
   readonly topicOf?: (index: number) => TopicOptions
   readonly handler?: Handler
+  /** Of a node, in place of `handler`. */
+  readonly handlerOf?: (node: SimNode) => Handler
   readonly config?: ConfigInput
   readonly place?: (index: number) => Partial<HostInput>
 }
@@ -64,24 +66,30 @@ export class SpreadNet {
   /** Makes the nodes, starts them, connects them, and lets their meshes form. */
   static async open(name: string, options: CaseOptions): Promise<SpreadNet> {
     const net = new SpreadNet(name, options)
-    for (let index = 0; index < options.count; index++) await net.add()
-    await world.start(net.nodes)
-    const all = net.nodes.flatMap((_, from) => net.nodes.slice(0, from).map((_, to) => [from, to] as const))
-    await net.connect(options.links ?? all)
-    await world.run(WARM_UP_MS)
+    await net.start()
     return net
+  }
+
+  async start(): Promise<void> {
+    const { count, links } = this.#options
+    for (let index = 0; index < count; index++) await this.add()
+    await world.start(this.nodes)
+    const all = this.nodes.flatMap((_, from) => this.nodes.slice(0, from).map((_, to) => [from, to] as const))
+    await this.connect(links ?? all)
+    await world.run(WARM_UP_MS)
   }
 
   /** A further node, not started. */
   async add(): Promise<SimNode> {
-    const { config, place, topic, topicOf, handler = () => 'accept' } = this.#options
+    const { config, place, topic, topicOf, handlerOf, handler = () => 'accept' } = this.#options
     const index = this.#made++
     const node = await world.add({
       name: `${this.topic}-${index}`,
       ...place?.(index),
       config: { onlyPeers: true, score: { dropBelow: null }, ...config },
-      setUp: (made, { name }) => {
-        made.subscribe(this.topic, handler, { ...topic, ...topicOf?.(index) })
+      setUp: (made, self) => {
+        const { name } = self
+        made.subscribe(this.topic, handlerOf?.(self) ?? handler, { ...topic, ...topicOf?.(index) })
         made.on('message', ({ payload }) => this.#onMessage(name, payload))
         made.on('offence', (peer, offence, detail) => this.blames.push({ at: name, peer, offence, detail }))
       },

@@ -166,7 +166,6 @@ await runCases({
       await net.world.run(5_000)
       return {
         reached: net.reached(other),
-        rejected: net.nodes.map((_, index) => net.stats(index)?.rejected),
       }
     }),
   'one header under 1,000 roots': () =>
