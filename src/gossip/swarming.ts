@@ -27,7 +27,7 @@ import { SwarmSlots } from './swarm-slots.ts'
 import { Swarms, type SwarmsAction, type SwarmsEvent } from './swarms.ts'
 
 const EXPIRE_MS = 60_000
-const FLUSH_MS = 4
+const FLUSH_MS = 8
 
 const REFUSED_MAX = 1_024
 
@@ -98,7 +98,8 @@ export class Swarming {
     const name = announceTopic(topic)
     const { recipients } = await pubsub.publish(name, announcement, {
       id: messageId(name, announcement),
-      toAll: false,
+      // It is small, and saves a hop for all neighbours that are not in the mesh.
+      toAll: true,
     })
     const key = swarmKey(head)
     if (recipients === 0 || this.#entries.has(key) || !this.#topics.has(topic)) return recipients
@@ -205,20 +206,16 @@ export class Swarming {
   #begin(entry: Entry, isOpen: boolean, payload?: Uint8Array): void {
     const { key, topic, head, from } = entry
     this.#entries.add(entry)
-    const base = {
-      type: 'begin',
-      key,
-      topic,
-      head,
-      from,
-      neighbours: this.#neighbours(topic),
-      isOpen,
-    } as const
+    const neighbours = this.#neighbours(topic, payload !== undefined)
+    const base = { type: 'begin', key, topic, head, from, neighbours, isOpen } as const
     this.#feed(payload === undefined ? base : { ...base, payload })
   }
 
-  #neighbours(topic: Topic): PeerId[] {
-    return this.#parts.pubsub.meshPeers(announceTopic(topic)).filter(peer => this.#peers.has(peer))
+  /** To whom chunks are pushed: the mesh; those of our own leave by all ways that there are. */
+  #neighbours(topic: Topic, isOwn = false): PeerId[] {
+    const { pubsub } = this.#parts
+    const name = announceTopic(topic)
+    return (isOwn ? pubsub.subscribers(name) : pubsub.meshPeers(name)).filter(peer => this.#peers.has(peer))
   }
 
   frame(peer: PeerId, bytes: Uint8Array): void {

@@ -31,7 +31,7 @@ export interface WorldOptions {
 const OVERHEAD_BYTES = 60
 
 const TICK_MS = 50
-const FLUSH_MS = 4
+const FLUSH_MS = 8
 
 export class SwarmWorld {
   readonly nodes: Swarms[]

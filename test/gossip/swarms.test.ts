@@ -77,11 +77,11 @@ describe('a swarm without faults', () => {
 })
 
 describe('the swarms of a node', () => {
-  it('push each chunk of a small payload of our own to two neighbours, and no more', () => {
+  it('push each chunk of a small payload of our own to three neighbours, and no more', () => {
     const peers = ['a', 'b', 'c', 'd']
     const actions = new Alone(peers).begin(undefined, { neighbours: peers })
-    assert.deepEqual(chunksOf(actions).toSorted(), [...ALL, ...ALL].toSorted())
-    for (const peer of peers) assert.equal(chunksOf(actions, peer).length, COUNT / 2)
+    assert.deepEqual(chunksOf(actions).toSorted(), [...ALL, ...ALL, ...ALL].toSorted())
+    for (const peer of peers) assert.ok(chunksOf(actions, peer).length >= COUNT / 2)
   })
 
   it('say what they have once it had time to spread, not before', () => {
