@@ -18,7 +18,8 @@ import { type Phase, urgentRound } from './spread/urgent.ts'
 import type { Benchmark } from './support/benchmark.ts'
 
 /** Before the payloads that count: code is compiled, streams are open, and Yamux has opened its windows. */
-const OPENER_BYTES = 128_000
+const OPENER_BYTES = 1_000_000
+const OPENERS = 3
 
 /** Between two payloads, longer than TCP's timeout: the kernel then starts slowly again, as after any pause. */
 const PAUSE_MS = 2_000
@@ -59,12 +60,14 @@ async function sendAll(
   const { nodes } = options
   try {
     await network.start()
-    await spreadOne(network, { number: 0, sizeBytes: OPENER_BYTES, origin: round % nodes })
+    for (let opener = 0; opener < OPENERS; opener++) {
+      await spreadOne(network, { number: opener, sizeBytes: OPENER_BYTES, origin: (round + opener) % nodes })
+    }
     for (const [index, sizeBytes] of options.sizes.entries()) {
       await network.quiet(PAUSE_MS)
       await sleep(PAUSE_MS)
       const origin = (round * options.sizes.length + index + 1) % nodes
-      took(await travel(network, { variant, round, nodes, number: index + 1, sizeBytes, origin }))
+      took(await travel(network, { variant, round, nodes, number: OPENERS + index, sizeBytes, origin }))
     }
   } finally {
     await network.stop()

@@ -47,8 +47,8 @@ export function isPayloadOf(
 /** Small enough for many hops at once, large enough that most of it is payload. */
 function chunkBytesFor(sizeBytes: number): number {
   if (sizeBytes <= 256 * 1_024) return 8_192
-  if (sizeBytes <= 4 * 1_024 * 1_024) return 16_384
-  return sizeBytes <= 16 * 1_024 * 1_024 ? 32_768 : 65_536
+  if (sizeBytes <= 768 * 1_024) return 16_384
+  return sizeBytes <= 8 * 1_024 * 1_024 ? 32_768 : 65_536
 }
 
 export class HeadChecks {

@@ -2,7 +2,7 @@
  * What is sent to neighbours, and what of our chunks they have still to be told.
  *
  * Rules:
- * - Of each new chunk all neighbours are told: they neither push it back nor ask others for it. What is told is collected
+ * - Of each new chunk all neighbours are told that lack it: they neither push it back nor ask others for it. What is told is collected
  *   for a few milliseconds and goes with the next frame, whatever that is for.
  * - What is told is a promise to serve. While a swarm is not open nobody is told.
  * - The giver of a chunk gets an acknowledgement for each time that the chunk came from it (`pacing.ts`), and nobody else
@@ -41,7 +41,10 @@ export class SwarmOutbox {
   tellOfNew(swarm: Swarm, giver: Link, index: number): void {
     this.acknowledge(swarm, giver, index)
     if (!swarm.isOpen) return
-    for (const link of swarm.links.values()) if (link !== giver) this.tell(swarm, link, index)
+    for (const link of swarm.links.values()) {
+      // Who has it as well neither asks for it nor, as a rule, pushes it any more; but all are told when all is there.
+      if (link !== giver && (swarm.isComplete || !swarm.isHeldBy(link, index))) this.tell(swarm, link, index)
+    }
   }
 
   /** Tells the giver of a chunk that it came. */

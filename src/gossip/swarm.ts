@@ -235,6 +235,11 @@ export class Swarm {
     if (!isGiver) this.#countSpread(link, index)
   }
 
+  /** Whether a neighbour has a chunk, by its own word or because it gave it to us. */
+  isHeldBy(link: Link, index: number): boolean {
+    return marked(link, index, HAS)
+  }
+
   /** A neighbour was asked for a chunk and cannot serve it: it is not asked for it again, whatever it says. */
   lackedBy(link: Link, index: number): void {
     this.#hasNot(link, index)

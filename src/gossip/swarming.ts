@@ -27,7 +27,6 @@ import { SwarmSlots } from './swarm-slots.ts'
 import { Swarms, type SwarmsAction, type SwarmsEvent } from './swarms.ts'
 
 const EXPIRE_MS = 60_000
-const FLUSH_MS = 8
 
 const REFUSED_MAX = 1_024
 
@@ -384,7 +383,7 @@ export class Swarming {
   #wind(): void {
     if (!this.#machine.hasUntold || this.#isFlushing) return
     this.#isFlushing = true
-    this.#parts.clock.after(FLUSH_MS, () => {
+    this.#parts.clock.after(this.#machine.flushAfterMs, () => {
       this.#isFlushing = false
       this.#feed({ type: 'flush' })
     })

@@ -74,6 +74,8 @@ export type SwarmsAction =
   | { type: 'expired'; key: SwarmKey; topic: Topic; head: SwarmHead; from: PeerId | undefined; held: number }
   | { type: 'offence'; peer: PeerId; offence: Offence; detail: string }
 
+const FLUSH_MIN_MS = 4
+const FLUSH_MAX_MS = 24
 const STALL_MS = 1_500
 const STALL_AGAIN_MS = 500
 
@@ -119,6 +121,17 @@ export class Swarms {
   /** Whether `flush` is due, a few milliseconds from now. */
   get hasUntold(): boolean {
     return this.#outbox.hasUntold
+  }
+
+  /**
+   * How long what neighbours have not been told may be gathered: a part of the shortest way, so that it costs little time,
+   * and long enough on long ways that a frame carries several chunks' worth. Frames cost more than what is in them.
+   */
+  get flushAfterMs(): number {
+    let shortestMs = Number.POSITIVE_INFINITY
+    for (const { pacing } of this.#peers.values())
+      shortestMs = Math.min(shortestMs, pacing.baseMs ?? shortestMs)
+    return Math.min(FLUSH_MAX_MS, Math.max(FLUSH_MIN_MS, shortestMs / 5))
   }
 
   get size(): number {

@@ -31,7 +31,6 @@ export interface WorldOptions {
 const OVERHEAD_BYTES = 60
 
 const TICK_MS = 50
-const FLUSH_MS = 8
 
 export class SwarmWorld {
   readonly nodes: Swarms[]
@@ -98,7 +97,7 @@ export class SwarmWorld {
     this.#carryOut(node, machine.handle(event, this.nowMs))
     if (!machine.hasUntold || this.#flushing[node]) return
     this.#flushing[node] = true
-    this.after(FLUSH_MS, () => {
+    this.after(machine.flushAfterMs, () => {
       this.#flushing[node] = false
       if (!this.gone.has(node)) this.feed(node, { type: 'flush' })
     })
