@@ -17,7 +17,7 @@
 import assert from 'node:assert/strict'
 
 /** How long chunks may wait in queues on their way. Urgent messages of other topics wait as long behind them. */
-const TARGET_MS = 25
+const TARGET_MS = 35
 
 /** The window of a neighbour that has not been measured: a few packets more than TCP itself starts with. */
 export const START_BYTES = 32 * 1_024

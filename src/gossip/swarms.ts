@@ -123,15 +123,12 @@ export class Swarms {
     return this.#outbox.hasUntold
   }
 
-  /**
-   * How long what neighbours have not been told may be gathered: a part of the shortest way, so that it costs little time,
-   * and long enough on long ways that a frame carries several chunks' worth. Frames cost more than what is in them.
-   */
+  /** How long what is to be told may be gathered: a small part of the shortest way. Frames cost more than their content. */
   get flushAfterMs(): number {
     let shortestMs = Number.POSITIVE_INFINITY
     for (const { pacing } of this.#peers.values())
       shortestMs = Math.min(shortestMs, pacing.baseMs ?? shortestMs)
-    return Math.min(FLUSH_MAX_MS, Math.max(FLUSH_MIN_MS, shortestMs / 5))
+    return Math.min(FLUSH_MAX_MS, Math.max(FLUSH_MIN_MS, shortestMs / 8))
   }
 
   get size(): number {

@@ -51,10 +51,10 @@ describe('the head of a payload of ours', () => {
     [1, 8_192],
     [MIB / 4, 8_192],
     [MIB / 4 + 1, 16_384],
-    [4 * MIB, 16_384],
-    [4 * MIB + 1, 32_768],
-    [16 * MIB, 32_768],
-    [16 * MIB + 1, 65_536],
+    [(3 * MIB) / 4, 16_384],
+    [(3 * MIB) / 4 + 1, 32_768],
+    [8 * MIB, 32_768],
+    [8 * MIB + 1, 65_536],
   ]
   for (const [sizeBytes, chunkBytes] of sizes) {
     it(`has chunks of ${chunkBytes} bytes for ${sizeBytes}, and can be read`, async () => {

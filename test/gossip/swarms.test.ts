@@ -50,7 +50,7 @@ describe('a swarm without faults', () => {
       allMs: 8_000,
       copies: 1.2,
     },
-    { id: 'two nodes', options: { ...HUNDRED, nodes: 2, degree: 2 }, allMs: 1_000, copies: 1.1 },
+    { id: 'two nodes', options: { ...HUNDRED, nodes: 2, degree: 2 }, allMs: 1_200, copies: 1.1 },
     {
       id: 'one chunk',
       options: { ...HUNDRED, nodes: 30, sizeBytes: 1, chunkBytes: 1_024 },
