@@ -62,6 +62,11 @@ export class Lab {
     this.#run('ctl', ...commands)
   }
 
+  /** Commands to the switch while it runs: `cut 1 5 1`, `heal`, `loss * 2`. */
+  tell(...commands: readonly string[]): void {
+    this.#run('ctl', ...commands)
+  }
+
   stats(): LabStats {
     const stats = JSON.parse(this.#run('ctl', 'stats')) as {
       late_avg_us: number
