@@ -192,7 +192,7 @@ const SLEEP = /\b(setTimeout|sleep|delay)\s*\(|\bscheduler\s*\.\s*wait\b/
 const SLEEP_IMPORT = /\bimport\s*\{[^}]*\bsetTimeout\b[^}]*\}\s*from\s+'(node:)?timers/
 
 /** Sockets take real time; in the simulator's tests the timers are virtual, and fire when the test says so. */
-const TIMED = ['test/e2e/', 'test/lab/', 'test/sim/']
+const TIMED = ['test/e2e/', 'test/lab/', 'test/sim/', 'test/slow/']
 
 export const sleeps: Check = files =>
   under(files, 'test')

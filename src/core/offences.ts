@@ -52,7 +52,7 @@ export const OFFENCES = {
   /** Announced a swarm of its own of which nothing ever came. */
   'swarm-empty': 10,
   /** Announced a swarm whose payload is not what its head says. */
-  'swarm-false': 50,
+  'swarm-false': 25,
   /** Did not answer a request in time. A slow line does that too. */
   timeout: 2,
 } as const

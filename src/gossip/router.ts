@@ -366,9 +366,9 @@ export class Router {
       const isPassedOn = state.setup.quickVerify !== undefined && !late
       return state.held.park(key, message, isPassedOn, this.#nowMs())
     }
-    if (late && verdict === 'accept') {
-      this.spread.asking.settled(state.topic, { key, id, payload, verdict }, true)
-    }
+    // In mode `flood` what is late is not passed on.
+    const isAnnounced = late && verdict === 'accept' && state.setup.limits.mode !== 'flood'
+    if (isAnnounced) this.spread.asking.settled(state.topic, { key, id, payload, verdict }, true)
     this.spread.swarming.judged(key, verdict)
     state.held.judged(key, verdict === 'accept', this.#nowMs())
   }

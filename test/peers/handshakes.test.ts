@@ -102,7 +102,7 @@ describe('our hello', () => {
     assert.deepEqual(hello, {
       network: 'demo',
       versions: [1],
-      capabilities: ['goodbye/1', 'pex/1'],
+      capabilities: ['ask/1', 'goodbye/1', 'pex/1', 'swarm/1'],
       addresses: ['60.9.0.1:9000', '[2a00::1]:5'],
       agent: 'floodgate/0.1.0',
     })
@@ -111,7 +111,7 @@ describe('our hello', () => {
 
   it('does not offer an exchange of addresses in which the node takes no part', async () => {
     const { meet } = setUp({ exchange: false })
-    assert.deepEqual(read(await meet()).capabilities, ['goodbye/1'])
+    assert.deepEqual(read(await meet()).capabilities, ['ask/1', 'goodbye/1', 'swarm/1'])
   })
 
   it('is the same in question and answer, and has a nonce that no other process has', async () => {

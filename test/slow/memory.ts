@@ -10,9 +10,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Node } from '../../src/index.ts'
-import { connectLine, startNodes, TOPIC, untilMeshed } from './support/nodes.ts'
-import { sumOf } from './support/samples.ts'
-import { until } from './support/until.ts'
+import { connectLine, startNodes, TOPIC, untilMeshed } from '../e2e/support/nodes.ts'
+import { sumOf } from '../e2e/support/samples.ts'
+import { until } from '../e2e/support/until.ts'
 
 const MESSAGES = Number(process.env.MEMORY_MESSAGES ?? 100_000)
 const WINDOW = 1_000
@@ -27,7 +27,8 @@ const FORGOTTEN_AFTER_MS = 200_000
 /** A short history, so that payloads are due to go soon; and few of our own ids, which have their own bound. */
 const config = {
   gossip: { heartbeatMs: 100, historyLength: 10, seenMax: 1_000 },
-  topicDefaults: { verdictTimeoutMs: 400 },
+  // What is kept for those who ask has a bound of its own, and a minute.
+  topicDefaults: { verdictTimeoutMs: 400, keepMaxBytes: 0 },
 }
 
 setFlagsFromString('--expose-gc')

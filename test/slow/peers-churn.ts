@@ -3,9 +3,9 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { runChild } from './support/child.ts'
-import { problemsOf } from './support/churn-judgement.ts'
-import type { Amounts, Churned } from './support/peers-churn.ts'
+import { runChild } from '../sim/support/child.ts'
+import { problemsOf } from '../sim/support/churn-judgement.ts'
+import type { Amounts, Churned } from '../sim/support/peers-churn.ts'
 
 const AMOUNTS: Amounts = {
   atMinute: 5,

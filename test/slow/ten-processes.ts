@@ -8,10 +8,10 @@ import { join } from 'node:path'
 import { after, describe, type TestContext, test } from 'node:test'
 import { endpointOf } from '../../src/core/endpoint.ts'
 import type { Node, NodeConfig } from '../../src/index.ts'
+import { addressOf, startNodes } from '../e2e/support/nodes.ts'
+import { type ConfigOf, deliverAll, Pool, type PooledNode, untilAll } from '../e2e/support/pool.ts'
+import { until } from '../e2e/support/until.ts'
 import { type DnsName, DnsServer } from '../fixtures/dns-server.ts'
-import { addressOf, startNodes } from './support/nodes.ts'
-import { type ConfigOf, deliverAll, Pool, type PooledNode, untilAll } from './support/pool.ts'
-import { until } from './support/until.ts'
 
 const NODES = 10
 

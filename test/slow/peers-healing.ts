@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { runChild } from './support/child.ts'
+import { runChild } from '../sim/support/child.ts'
 
 interface Split {
   readonly partsBefore: number
