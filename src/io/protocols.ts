@@ -25,6 +25,9 @@ const NOTHING = new Uint8Array(0)
 
 export type Handler = (peer: PeerId, frame: Uint8Array) => Promise<Uint8Array | undefined>
 
+/** Tells of an offence, where an error is one. */
+type Tell = (error: unknown) => void
+
 export interface ProtocolsParts {
   readonly libp2p: Libp2p
   readonly log: Log
@@ -64,13 +67,14 @@ export class Protocols {
     assertFits(frame, limits)
     const signal = AbortSignal.timeout(limits.timeoutMs)
     let stream: Stream | undefined
+    let tell: Tell | undefined
     try {
       stream = await connection.newStream(protocol, {
         signal,
         maxOutboundStreams: STREAMS_MAX,
         runOnLimitedConnection: false,
       })
-      this.#watch(stream, connection, protocol)
+      tell = this.#watch(stream, connection, protocol)
       const answering = readFrame(stream, limits.frameMaxBytes, signal)
       // It is awaited below, unless sending fails before.
       answering.catch(() => {})
@@ -82,6 +86,7 @@ export class Protocols {
       return answer ?? NOTHING
     } catch (cause) {
       stream?.abort(cause as Error)
+      tell?.(cause)
       throw requestError(protocol, connection, cause)
     }
   }
@@ -95,7 +100,7 @@ export class Protocols {
   ): Promise<void> {
     const peer = connection.remotePeer.toString()
     const signal = AbortSignal.timeout(limits.timeoutMs)
-    this.#watch(stream, connection, protocol)
+    const tell = this.#watch(stream, connection, protocol)
     try {
       const frame = await readFrame(stream, limits.frameMaxBytes, signal)
       const handling =
@@ -105,6 +110,7 @@ export class Protocols {
       await stream.close({ signal })
     } catch (error) {
       stream.abort(error as Error)
+      tell(error)
     }
     await finish(stream, signal)
   }
@@ -125,12 +131,19 @@ export class Protocols {
     }
   }
 
-  /** A stream that is aborted because of its content says so in its `close`, whoever was reading it. */
-  #watch(stream: Stream, connection: Connection, protocol: string): void {
-    stream.addEventListener('close', ({ error }) => {
-      if (!(error instanceof FrameError)) return
+  /**
+   * A stream that is aborted because of its content says so in its `close`, whoever was reading it; one that both sides had
+   * closed by then says nothing, and its reader tells. Told once for each stream.
+   */
+  #watch(stream: Stream, connection: Connection, protocol: string): Tell {
+    let isTold = false
+    const tell: Tell = error => {
+      if (isTold || !(error instanceof FrameError)) return
+      isTold = true
       this.#parts.offence(connection.remotePeer.toString(), 'malformed', `${protocol}: ${error.message}`)
-    })
+    }
+    stream.addEventListener('close', ({ error }) => tell(error))
+    return tell
   }
 }
 
