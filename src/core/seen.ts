@@ -36,6 +36,11 @@ export class Seen {
     this.#options = options
   }
 
+  /** How many ids it may keep. */
+  get max(): number {
+    return this.#options.max
+  }
+
   /** How many ids take memory, those included whose time is over but whose turn to go has not come. */
   get size(): number {
     return this.#young.keys.size + this.#old.keys.size

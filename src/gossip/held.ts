@@ -55,8 +55,11 @@ export class Held {
   readonly #rounds = new Map<MessageKey, Round>()
   readonly #accepted = new Seen({ ttlMs: ACCEPTED_MS, max: ACCEPTED_MAX })
 
-  constructor(limits: { holdMs: number; queueMaxBytes: number }, events: HeldEvents) {
+  /** @param limits `acceptedMax`: no more accepts are remembered than ids in all */
+  constructor(limits: { holdMs: number; queueMaxBytes: number; acceptedMax?: number }, events: HeldEvents) {
     this.#events = events
+    const max = Math.min(ACCEPTED_MAX, limits.acceptedMax ?? ACCEPTED_MAX)
+    this.#accepted = new Seen({ ttlMs: ACCEPTED_MS, max })
     this.#holds = new Holds({
       holdMs: limits.holdMs,
       maxCount: HELD_MAX,

@@ -114,7 +114,8 @@ export class Router {
     const { limits, quickVerify, header } = setup
     const hasQuick = quickVerify !== undefined
     const gate = new Gate<Message>({ ...limits, isQuick: hasQuick }, this.#seen)
-    const held = new Held(limits, {
+    const heldLimits = { ...limits, acceptedMax: this.#seen.max }
+    const held = new Held(heldLimits, {
       release: (key, message, isPassedOn) => this.#onReleased(topic, key, message, isPassedOn),
       expire: key => {
         // It may come again, with what it needs.
