@@ -67,6 +67,16 @@ export class Lab {
     this.#run('ctl', ...commands)
   }
 
+  /** How many connections with a host of `others` the kernel of each host of `hosts` holds open, all together. */
+  connections(hosts: readonly number[], others: readonly number[]): number {
+    const addresses = new Set(others.map(host => `10.78.0.${host + 1}`))
+    return hosts.reduce((sum, host) => {
+      const listed = this.#run('exec', String(host), 'ss', '-Htn', 'state', 'established')
+      const peers = listed.split('\n').map(line => line.trim().split(/\s+/)[3]?.replace(/:\d+$/, '') ?? '')
+      return sum + peers.filter(peer => addresses.has(peer)).length
+    }, 0)
+  }
+
   stats(): LabStats {
     const stats = JSON.parse(this.#run('ctl', 'stats')) as {
       late_avg_us: number
